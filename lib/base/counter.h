@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Counters: each has one writer (a worker or the control core) and any number of readers. The
+ * writer adds without a locked instruction; a reader on another core sees a whole value, perhaps
+ * a little old. Nothing is ever reset: whoever wants a rate subtracts.
+ */
+#ifndef BASE_COUNTER_H
+#define BASE_COUNTER_H
+
+#include <stdint.h>
+
+static inline void counter_add(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t counter_read(const uint64_t *c)
+{
+	return __atomic_load_n(c, __ATOMIC_RELAXED);
+}
+
+/* Packets and bytes of something in both directions, and its flows. Bytes are those of the IP
+ * datagram. "in" is from the client. */
+struct traffic {
+	uint64_t packets_in, bytes_in;
+	uint64_t packets_out, bytes_out;
+	uint64_t flows_opened, flows_closed; /* active = opened - closed */
+	uint64_t refused;                    /* new flows turned away */
+	uint64_t pad_;
+};
+
+#endif

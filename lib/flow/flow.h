@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker's flow table: every flow the worker forwards (FORWARD) or ends itself (LOCAL, a TCP
+ * connection of ours), found by the tuple of either direction.
+ *
+ *   bucket (one cache line): 8 tags of 16 bits, 8 references, a link to an overflow bucket
+ *   reference: index of the entry, its size class (IPv4 or IPv6) and the direction its tuple is
+ *   entry: 64 bytes for IPv4, 128 for IPv6; struct flow first in both, then the two tuples
+ *
+ * One writer, no locks. A lookup of a burst is three passes, each prefetching for the next: buckets,
+ * entries, compare. An established packet costs two cache lines, writes one stamp, moves no timer.
+ *
+ * Time-outs are lazy: packets stamp flow.seen; the wheel asks at the earliest moment the flow could have
+ * ended and is armed anew if it has not. A state with a shorter time-out re-arms at once.
+ */
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "base/wheel.h"
+#include "net/net.h"
+#include "net/pkt.h"
+
+enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
+
+/* flow.flags */
+#define FLOW_V6       0x01 /* a struct flow6 */
+#define FLOW_RETURN   0x02 /* both directions are indexed (NAT); otherwise only the forward one (DR) */
+#define FLOW_FIN_FWD  0x04 /* FIN seen from the client, */
+#define FLOW_FIN_RET  0x08 /* from the server */
+#define FLOW_ANSWERED 0x10 /* something came back (NAT), or a second packet (DR) */
+
+/* First 40 bytes of an entry. */
+struct flow {
+	uint32_t seen;      /* ms of the last packet */
+	uint8_t kind;       /* enum flow_kind */
+	uint8_t flags;
+	uint8_t state;      /* enum conn_state, l4/conn.h */
+	uint8_t mode;       /* enum mode of the service when it was opened */
+	uint16_t service, service_gen;
+	uint16_t server, server_gen;
+	uint16_t adj[2];    /* by direction: where to; valid while epoch is the neighbours' */
+	uint16_t epoch;     /* low bits of neigh_epoch() */
+	uint8_t proto;
+	uint8_t pad_;
+	struct wheel_node timer;
+	union {
+		uint32_t seq_delta; /* FORWARD: SYN proxy's offset of sequence numbers */
+		uint32_t conn;      /* LOCAL: the connection's number */
+	};
+	uint32_t born;      /* ms of the first packet; a free entry: the next free one */
+};
+
+/* Tuples as the packets carry them: the first is what clients send, the second what comes back. */
+struct flow4 {
+	struct flow f;
+	struct tuple4 {
+		uint32_t src, dst;
+		rte_be16_t sport, dport;
+	} tuple[2];
+};
+
+struct flow6 {
+	struct flow f;
+	struct tuple6 {
+		struct addr src, dst;
+		rte_be16_t sport, dport;
+	} tuple[2];
+	uint8_t pad_[8];
+};
+
+_Static_assert(sizeof(struct flow) == 40, "flow header");
+_Static_assert(sizeof(struct flow4) == 64, "an IPv4 flow is one cache line");
+_Static_assert(sizeof(struct flow6) == 128, "an IPv6 flow is two cache lines");
+
+struct flow_conf {
+	uint32_t max_v4, max_v6; /* entries */
+	int socket;
+	struct hash_key key;
+};
+
+struct flow_table;
+
+/* NULL with errno. Memory is taken at once: flow_table_bytes() says how much beforehand. */
+struct flow_table *flow_table_create(const struct flow_conf *conf, uint32_t now_ms);
+void flow_table_destroy(struct flow_table *t);
+uint64_t flow_table_bytes(const struct flow_conf *conf);
+
+/* The hash of a tuple under the table's key, equal to pkt.hash of its packets. */
+uint32_t flow_hash(const struct flow_table *t, const struct tuple *tuple);
+const struct hash_key *flow_key(const struct flow_table *t);
+
+/* Sets flow and dir of every PKT_GO packet (NULL on a miss). */
+void flow_lookup_burst(struct flow_table *t, struct burst *b);
+
+/* The flow of one tuple and which direction it is, or NULL. */
+struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t *dir);
+
+/*
+ * A new entry for fwd and, unless it is NULL, the answers' tuple ret: kind FORWARD, tuples and proto
+ * set, indexed, the rest zero, its timer unarmed. Both tuples are of one family. NULL with *reason
+ * set: DROP_flow_table_full, or DROP_flow_clash when either tuple is already in the table.
+ */
+struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
+	enum drop_reason *reason);
+
+/* Takes the flow out of index and wheel and frees the entry. */
+void flow_close(struct flow_table *t, struct flow *f);
+
+/* The tuple of one direction (DIR_RETURN only with FLOW_RETURN). */
+struct tuple flow_tuple(const struct flow *f, uint8_t dir);
+
+/* (Re)arms the flow's timer. */
+void flow_arm(struct flow_table *t, struct flow *f, uint32_t at_ms);
+
+/* Flows whose timer is due, at most max; like wheel_advance(). */
+unsigned int flow_due(struct flow_table *t, uint32_t now_ms, struct flow **out, unsigned int max);
+
+/* A walk over all entries in slices: flows that stay during the whole walk are met exactly once.
+ * Visits at most max entries (free ones count) from *cursor on, calls visit for each flow, which
+ * may close it and returns false to stop early after it. *cursor is 0 at the end. */
+void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
+	bool (*visit)(void *arg, struct flow *f), void *arg);
+
+struct flow_stats {
+	uint32_t v4, v6;         /* entries in use */
+	uint32_t max_v4, max_v6;
+	uint64_t bytes;          /* memory of the table */
+	uint32_t overflow;       /* overflow buckets in use */
+};
+/* Any core; values of slightly different moments. */
+void flow_stats(const struct flow_table *t, struct flow_stats *out);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Layer 3 of the balancer: its ports, addresses and routes (immutable, part of the snapshot), the
+ * neighbours (written by the control core, read by all), and what each worker keeps for sending.
+ *
+ *   net_conf --net_table_build()--> struct net_table   read by every stage, never written
+ *   struct neigh_table                                 one for the process; neigh.c
+ *   struct net_worker                                  one a worker, and one for the control core
+ *
+ * A packet leaves in two steps. A forwarding mode asks net_resolve() for the adjacency toward an
+ * address (route, then neighbour) once a flow and keeps its number; net_output() writes the link
+ * header of the adjacency and queues the packet on a nic. Packets to a neighbour that is not known
+ * yet wait in the worker's hold queue (hold.c), bounded, while the control core asks.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ring.h>
+
+#include "base/addr.h"
+#include "base/counter.h"
+#include "base/drop.h"
+#include "base/fault.h"
+#include "net/pkt.h"
+#include "net/port.h"
+
+#define NET_PORTS_MAX 64
+#define NET_NAME_MAX  32
+#define NET_PORT_NONE 0xff
+
+/* ---- configuration, as ctl/config.c fills it ------------------------------------------------ */
+
+struct port_conf {
+	char name[NET_NAME_MAX];
+	uint8_t nic;   /* index into the opened nics */
+	uint16_t vlan; /* 0: untagged */
+	uint16_t mtu;  /* 0: the nic's */
+	struct rte_ether_addr mac;
+	const struct prefix *addresses; /* with host bits: 192.0.2.1/24 */
+	unsigned int n_addresses;
+	const struct addr *gateways; /* default routes through this port, at most one a family */
+	unsigned int n_gateways;
+};
+
+struct route_conf {
+	struct prefix to;
+	struct addr via; /* zero: on-link */
+	uint8_t port;
+};
+
+struct net_conf {
+	const struct port_conf *ports;
+	unsigned int n_ports;
+	const struct route_conf *routes;
+	unsigned int n_routes;
+	const struct addr *virtuals; /* virtual addresses, each once */
+	unsigned int n_virtuals;
+};
+
+/* ---- the immutable table -------------------------------------------------------------------- */
+
+struct port {
+	uint8_t id, nic;
+	uint16_t vlan, mtu;
+	struct rte_ether_addr mac;
+	char name[NET_NAME_MAX];
+	unsigned int n_addresses;
+	const struct prefix *addresses;
+};
+
+enum local_kind { LOCAL_NONE, LOCAL_PORT, LOCAL_VIRTUAL };
+
+/* Where a destination is reached: through a port, by way of a gateway or (zero) on-link. */
+struct route_hop {
+	struct addr via;
+	uint8_t port;
+};
+
+struct net_table; /* table.c */
+
+/* Builds a table; previous may be NULL, and what did not change is shared with it (reference
+ * counts). NULL with faults added: their paths are "ports[I]..." and "routes[I]...". */
+struct net_table *net_table_build(
+	const struct net_conf *conf, const struct net_table *previous, struct faults *faults);
+void net_table_free(struct net_table *t);
+
+const struct port *net_port(const struct net_table *t, uint8_t id); /* id < net_port_count() */
+unsigned int net_port_count(const struct net_table *t);
+
+/* The port of frames of a nic with this VLAN (0: untagged), or NET_PORT_NONE. Constant time. */
+uint8_t net_port_of(const struct net_table *t, uint16_t nic, uint16_t vlan);
+
+/* Whether an address is ours, and how. Constant time; packet path. For LOCAL_PORT, port (if not
+ * NULL) gets the port that has it. */
+enum local_kind net_local(const struct net_table *t, const struct addr *a, uint8_t *port);
+
+/* Longest match. false: no route. */
+bool net_route(const struct net_table *t, const struct addr *dst, struct route_hop *out);
+
+/* The port's own address to speak to peer from: one whose network holds peer, else the first of the
+ * family; NULL if there is none. */
+const struct addr *net_source(const struct port *p, const struct addr *peer);
+
+/* Routes in configuration order, connected ones first, for "route list". n: in: room, out: how many
+ * there are. */
+struct route_info {
+	struct prefix to;
+	struct route_hop hop;
+	bool connected;
+};
+void net_route_list(const struct net_table *t, struct route_info *out, unsigned int *n);
+
+/* Each virtual address, for gratuitous ARP. */
+unsigned int net_virtual_count(const struct net_table *t);
+const struct addr *net_virtual(const struct net_table *t, unsigned int i);
+/* Whether a request for a virtual address is answered on this port: its network is there, or on
+ * no port at all. */
+bool net_virtual_on_port(const struct net_table *t, const struct addr *a, uint8_t port);
+
+/* ---- neighbours ----------------------------------------------------------------------------- */
+
+/*
+ * An adjacency is a small number that names a neighbour on a port. Its word holds all that sending
+ * needs and is replaced in one store, so that a reader never sees half a MAC address. The control
+ * core alone writes. Numbers may be cached (flows do) together with neigh_epoch(): when the epoch
+ * has moved on, ask net_resolve() again, for numbers may have been given to other neighbours.
+ */
+#define ADJ_NONE UINT16_MAX
+
+enum adj_state {
+	ADJ_FREE,
+	ADJ_INCOMPLETE, /* asked, no answer yet */
+	ADJ_REACHABLE,
+	ADJ_STALE,      /* answered before; in use while it is asked again */
+	ADJ_FAILED,     /* did not answer; packets are dropped until it is asked again */
+};
+
+/* Word: bytes 0 to 5 the MAC in memory order, byte 6 the port, byte 7 the state. */
+static inline enum adj_state adj_word_state(uint64_t word)
+{
+	return (enum adj_state)(word >> 56);
+}
+
+static inline uint8_t adj_word_port(uint64_t word)
+{
+	return (uint8_t)(word >> 48);
+}
+
+struct neigh_table;
+struct rcu;
+
+struct neigh_conf {
+	unsigned int max;         /* neighbours, at most 65,534 */
+	unsigned int workers;     /* net_workers, the control core's included */
+	unsigned int hold_max;    /* packets waiting in one worker */
+	unsigned int hold_each;   /* of them for one neighbour */
+	uint32_t retry_ms;        /* between questions */
+	unsigned int retries;     /* before it counts as failed */
+	uint32_t reachable_ms;    /* asked again (unicast first) after this long in use */
+};
+/* What neigh_conf has by default: 16384, -, 4096, 64, 1000 ms, 3, 30 s. */
+extern const struct neigh_conf neigh_defaults;
+
+struct neigh_table *neigh_create(const struct neigh_conf *conf, struct rcu *rcu);
+void neigh_destroy(struct neigh_table *n);
+
+uint32_t neigh_epoch(const struct neigh_table *n);
+uint64_t neigh_word(const struct neigh_table *n, uint16_t adj);
+
+/* Any core: the adjacency of an address on a port, ADJ_NONE if there is none. Lock-free. */
+uint16_t neigh_find(const struct neigh_table *n, uint8_t port, const struct addr *a);
+
+/* Control core. neigh_poll() sends what is due (questions, retries, gratuitous announcements) and
+ * collects what nobody uses; call it at least every 100 ms. neigh_input() takes a punted ARP or ND
+ * frame; it frees the mbuf. neigh_need(): a worker or the control core wants this neighbour. */
+struct net_worker;
+void neigh_poll(struct neigh_table *n, struct net_worker *control, uint32_t now_ms);
+void neigh_input(struct neigh_table *n, struct net_worker *control, struct rte_mbuf *m);
+void neigh_need(struct neigh_table *n, struct net_worker *control, uint8_t port, const struct addr *a);
+/* Announces every virtual and port address of the port (gratuitous ARP, unsolicited NA), three times a
+ * second apart: at start, when the link comes up, when addresses were added. */
+void neigh_announce(struct neigh_table *n, uint8_t port);
+/* The table of ports and addresses changed: forgets neighbours on ports or networks that are gone. */
+void neigh_table_changed(struct neigh_table *n, struct net_worker *control);
+
+struct neigh_info {
+	struct addr addr;
+	uint8_t port;
+	enum adj_state state;
+	struct rte_ether_addr mac;
+	uint32_t age_ms;      /* since the last answer */
+	uint32_t used_ms;     /* since a packet last went there; UINT32_MAX: never */
+};
+/* Neighbours from *cursor on, at most max; returns how many, *cursor moves, 0 at the end. */
+unsigned int neigh_list(
+	const struct neigh_table *n, uint32_t *cursor, struct neigh_info *out, unsigned int max);
+
+/* ---- what a worker needs to send ------------------------------------------------------------ */
+
+struct port_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+/* Packets for one nic, not yet given to it. */
+struct tx_buffer {
+	uint16_t n;
+	struct rte_mbuf *mbuf[BURST_MAX];
+};
+
+struct hold; /* hold.c */
+
+/*
+ * One for each worker and one, the last, for the control core. Fields are for lib/net and, where
+ * marked, for the worker; everything is written by its owner alone.
+ */
+struct net_worker {
+	const struct net_table *table; /* set by the worker at each burst from the snapshot */
+	uint32_t now_ms;               /* set by the worker at each poll */
+	uint32_t epoch;                /* neigh_epoch() of this burst, set by the worker */
+	uint16_t id;
+	uint16_t n_workers;            /* net_workers there are, the control core's included */
+	uint16_t n_nics;
+	struct nic **nics;
+	struct neigh_table *neigh;
+	struct hold *hold;
+	uint32_t *adj_used;            /* by adjacency: now_ms of the last packet; read by neigh.c */
+	struct rte_mempool *pool;      /* for packets of our own making */
+	struct rte_ring *punt;         /* to the control core: packets (worker: single producer) */
+	struct rte_ring **tx_in;       /* [sender]: packets of others to send on a queue of ours */
+	struct rte_ring **tx_out;      /* [owner]: packets of ours whose queue another one owns */
+	uint32_t punt_tokens, punt_stamp; /* rate limit of punts */
+	uint64_t icmp_tokens;
+	struct tx_buffer tx[NIC_MAX];
+	struct port_counters port[NET_PORTS_MAX];
+	uint64_t drop[DROP_MAX];
+};
+
+/* Makes n workers' worth (the last is the control core's) with the rings among them, on the NUMA
+ * nodes given (sockets[i], or NULL). Returns an array of n pointers, NULL with errno. */
+struct net_worker **net_workers_create(unsigned int n, struct nic **nics, unsigned int n_nics,
+	struct neigh_table *neigh, const struct neigh_conf *conf, struct rte_mempool **pools,
+	const int *sockets);
+void net_workers_destroy(struct net_worker **w, unsigned int n);
+
+/* Frees the packet and counts it. */
+void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason);
+
+/* Gives the packet to the control core, within the rate limit. Always takes it. */
+void net_punt(struct net_worker *w, struct rte_mbuf *m);
+
+/*
+ * The adjacency toward dst, for a packet whose IP header is at p->l3 and final. Returns it when it can
+ * be sent to at once. Otherwise returns ADJ_NONE and has dealt with the packet: it waits in the hold
+ * queue (PKT_TAKEN) or is a drop with a reason.
+ */
+uint16_t net_resolve(struct net_worker *w, struct pkt *p, const struct addr *dst);
+
+/* Sends every PKT_SEND packet of the burst by its p->adj: decides what to do when the adjacency's state
+ * or the MTU does not allow it (hold, drop, ICMP too big), writes the link header, queues, counts. */
+void net_output(struct net_worker *w, struct burst *b);
+
+/* One packet of our own, IP header at offset l3_off of its data: to dst, resolved and sent or held. */
+void net_send(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const struct addr *dst);
+
+/* One frame of our own, link header (without VLAN tag) written: out of a port. */
+void net_send_frame(struct net_worker *w, struct rte_mbuf *m, uint8_t port);
+
+/* Gives the buffers to the nics or to the owners' rings, sends what others put into ours, looks after
+ * the hold queue. Once a poll; returns how many packets it moved. */
+unsigned int net_flush(struct net_worker *w);
+
+/* ---- ICMP ----------------------------------------------------------------------------------- */
+
+/* Answers the echo requests among the burst's PKT_ICMP packets (they become PKT_SEND or are taken), punts
+ * neighbour discovery, drops the rest. */
+void icmp_input(struct net_worker *w, struct burst *b);
+
+/* An ICMP error about p to its sender (RFC 1122 3.2.2, RFC 4443 2.4: never about errors, broadcasts,
+ * fragments or unspecified sources; rate-limited). p stays with the caller. code is that of the IPv4
+ * message; the IPv6 one is derived. mtu with ICMP_ERR_TOO_BIG. */
+enum icmp_err { ICMP_ERR_TOO_BIG, ICMP_ERR_TTL, ICMP_ERR_PORT, ICMP_ERR_HOST };
+void icmp_error(struct net_worker *w, const struct pkt *p, enum icmp_err what, uint16_t mtu);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Network devices: starting the EAL with them, opening them, receiving and transmitting.
+ *
+ * "nic" is a DPDK device with its queues. "port" (net/net.h) is what the configuration calls one: a
+ * name, addresses and perhaps a VLAN on a nic; several ports may share a nic. This file and
+ * net/kernel.c are the only ones in lib/ that see rte_ethdev.
+ *
+ * Order: eal_start() with every device of the configuration, nic_open() for each, then workers call
+ * nic_rx() and nic_tx(), the control core nic_poll_link(); nic_close(); eal_stop().
+ */
+#ifndef NET_PORT_H
+#define NET_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include "base/fault.h"
+
+#define NIC_MAX 32
+
+/* nic.rx_offloads and nic.tx_offloads: what the device does for us; for each bit that is missing
+ * there is a software path (parse.c, output.c). */
+#define NIC_RX_IP_CKSUM   0x01
+#define NIC_RX_L4_CKSUM   0x02
+#define NIC_RX_VLAN_STRIP 0x04
+#define NIC_RX_RSS_HASH   0x08
+#define NIC_TX_IP_CKSUM   0x01
+#define NIC_TX_L4_CKSUM   0x02
+#define NIC_TX_VLAN       0x04
+#define NIC_TX_MULTI_SEG  0x08
+
+struct nic {
+	uint16_t id;     /* index among the opened nics; mbuf.port carries it after nic_rx() */
+	uint16_t ethdev; /* DPDK's number */
+	uint16_t rxqs, txqs;
+	uint16_t mtu;
+	uint16_t rx_offloads, tx_offloads;
+	int socket; /* NUMA node, or -1 */
+	struct rte_ether_addr mac;
+	char device[128]; /* as configured: "af_packet:lb-wan" */
+	char driver[32];  /* "net_af_packet" */
+	char iface[16];   /* kernel interface behind it, "" if none */
+	bool link_real;   /* the driver reports link changes itself */
+	bool up;          /* written by nic_poll_link() alone */
+	uint32_t link_changes;
+	uint64_t speed; /* Mbit/s, 0 when unknown */
+};
+
+/* What the EAL is to be started with. */
+struct eal_plan {
+	const char *program;        /* argv[0] */
+	const char *const *devices; /* distinct device strings, as configured */
+	unsigned int n_devices;
+	const char *profile_dir;    /* drivers-config: EAL arguments a driver needs */
+	const unsigned int *workers; /* cores; EAL lcores in this order */
+	unsigned int n_workers;
+	unsigned int control;       /* core of the control core: the main lcore */
+	uint64_t memory;            /* bytes planned: packets, flows, tables */
+	const char *file_prefix;    /* tells instances apart; NULL: "fairlead" */
+	char **extra;               /* EAL arguments of the user, after "--" */
+	unsigned int n_extra;
+};
+
+/*
+ * Starts the EAL and makes sure that every device was really probed. On failure adds faults that
+ * say what is missing and what to do (core absent or offline, hugepages absent or too few,
+ * permission, second instance, interface absent, down or its name too long, NIC still bound to the
+ * kernel's driver) and returns -errno. The path of a device's fault is "ports[I].device", with I
+ * the device's index in plan.devices; of a core's "workers[I]" or "control".
+ */
+int eal_start(const struct eal_plan *plan, struct faults *faults);
+void eal_stop(void);
+
+/* What a device string needs of the EAL: the -a or --vdev argument ("net_af_packet0,iface=x,...")
+ * for "af_packet:IFACE", "af_xdp:IFACE", "tap:NAME", "memif:PATH[,role=server]", "ring:NAME",
+ * "pcap:IN[,OUT]", a PCI address, or any vdev string as it is. index makes the vdev's name unique.
+ * Pure: no EAL needed. 0, or -EINVAL with text saying what is wrong and what would be right. */
+struct device_spec {
+	bool pci;
+	char arg[256];   /* after -a or --vdev= */
+	char name[64];   /* how the EAL will call it */
+	char driver[32]; /* "net_af_packet"; "" for PCI */
+	char iface[64];  /* kernel interface, or "" */
+};
+int device_parse(
+	const char *device, unsigned int index, struct device_spec *out, char *err, size_t err_size);
+
+/* How a nic is opened; zero means the profile's or the driver's value. */
+struct nic_conf {
+	uint16_t id;
+	const char *device;
+	unsigned int device_index; /* in eal_plan.devices */
+	const char *profile_dir;   /* drivers-config */
+	uint16_t want_rxqs;        /* workers that would poll it */
+	uint16_t want_txqs;        /* workers + 1 for the control core */
+	uint16_t mtu;
+	uint16_t rx_descriptors, tx_descriptors;
+	int worker_socket;         /* NUMA node of the workers: a warning where it is another */
+};
+
+/* Configures and starts the device: promiscuous off, all-multicast on where the driver has it
+ * (ND, VRRP). pool: where received packets go, on the nic's socket. Fewer queues than wanted are no
+ * error. NULL with a fault added. */
+struct nic *nic_open(const struct nic_conf *conf, struct rte_mempool *pool, struct faults *faults);
+void nic_close(struct nic *nic);
+
+/* The NUMA node of a device before it is opened, -1 if unknown. */
+int nic_device_socket(const char *device, unsigned int device_index);
+
+/* One receive or transmit burst. queue is owned by the calling worker. nic_rx() sets mbuf.port to
+ * nic->id; nic_tx() returns how many were taken, from the front. */
+uint16_t nic_rx(struct nic *nic, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+uint16_t nic_tx(struct nic *nic, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+
+/* Reads the link of every nic: from the driver where it reports it, else the carrier of the kernel
+ * interface by netlink. changed[i] is set for those that came up or went down. Control core.
+ * watcher: from link_watch_open(); its descriptor wakes the event loop. */
+struct link_watch;
+struct link_watch *link_watch_open(void);
+int link_watch_fd(const struct link_watch *w);
+void link_watch_close(struct link_watch *w);
+unsigned int nic_poll_link(struct link_watch *w, struct nic **nics, unsigned int n, bool *changed);
+
+/* The driver's own counters, for "port show": missed and failed packets. */
+struct nic_stats {
+	uint64_t rx_missed, rx_errors, rx_nombuf, tx_errors;
+};
+int nic_stats_read(const struct nic *nic, struct nic_stats *out);
+
+#endif
