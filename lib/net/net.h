@@ -210,6 +210,12 @@ struct tx_buffer {
 	struct rte_mbuf *mbuf[BURST_MAX];
 };
 
+/* What ICMP was sent lately: leaks away with time, none at first. */
+struct icmp_limit {
+	uint32_t stamp; /* now_ms of the last leak */
+	uint16_t echoes, errors;
+};
+
 struct hold; /* hold.c */
 
 /*
@@ -232,7 +238,7 @@ struct net_worker {
 	struct rte_ring **tx_in;       /* [sender]: packets of others to send on a queue of ours */
 	struct rte_ring **tx_out;      /* [owner]: packets of ours whose queue another one owns */
 	uint32_t punt_tokens, punt_stamp; /* rate limit of punts */
-	uint64_t icmp_tokens;
+	struct icmp_limit icmp;
 	struct tx_buffer tx[NIC_MAX];
 	struct port_counters port[NET_PORTS_MAX];
 	uint64_t drop[DROP_MAX];
@@ -274,13 +280,16 @@ unsigned int net_flush(struct net_worker *w);
 
 /* ---- ICMP ----------------------------------------------------------------------------------- */
 
-/* Answers the echo requests among the burst's PKT_ICMP packets (they become PKT_SEND or are taken), punts
- * neighbour discovery, drops the rest. */
+/* Answers the echo requests among the burst's PKT_ICMP packets (they become PKT_SEND or are taken),
+ * within the rate limit, drops the rest. */
 void icmp_input(struct net_worker *w, struct burst *b);
 
-/* An ICMP error about p to its sender (RFC 1122 3.2.2, RFC 4443 2.4: never about errors, broadcasts,
- * fragments or unspecified sources; rate-limited). p stays with the caller. code is that of the IPv4
- * message; the IPv6 one is derived. mtu with ICMP_ERR_TOO_BIG. */
+/*
+ * An ICMP error about p to its sender (RFC 1122 3.2.2, RFC 4443 2.4: never about errors, broadcasts,
+ * fragments or unspecified sources, nor to ourselves; rate-limited). It comes from p's destination if
+ * that is ours, else from the port that p came in on. p stays with the caller; its addresses must be
+ * those it arrived with, for they are quoted. mtu: with ICMP_ERR_TOO_BIG.
+ */
 enum icmp_err { ICMP_ERR_TOO_BIG, ICMP_ERR_TTL, ICMP_ERR_PORT, ICMP_ERR_HOST };
 void icmp_error(struct net_worker *w, const struct pkt *p, enum icmp_err what, uint16_t mtu);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * From frames to struct pkt: the only place where bytes from the wire are believed or not. After it
- * every PKT_GO packet is a well-formed, unfragmented TCP or UDP packet (or ICMP error that quotes
- * one) whose headers lie in the first segment, with right checksums, from a plausible source.
+ * every PKT_GO packet is a well-formed, unfragmented TCP or UDP packet whose headers lie in the first
+ * segment, with right checksums, from a plausible source, not longer than its IP length says.
+ *
+ * Whatever the verdict, a VLAN tag is stripped (as a device does it: mbuf.vlan_tci and
+ * RTE_MBUF_F_RX_VLAN_STRIPPED), so that the frame starts with 14 bytes of Ethernet header.
  */
 #ifndef NET_PARSE_H
 #define NET_PARSE_H

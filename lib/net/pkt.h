@@ -32,7 +32,6 @@ enum pkt_verdict {
 /* pkt.flags */
 #define PKT_VIRTUAL  0x01 /* destination is a virtual address */
 #define PKT_OURS     0x02 /* destination is an address of a port */
-#define PKT_ICMP_ERR 0x04 /* an ICMP error: addrs and ports are those it quotes, as quoted */
 
 /* pkt.tcp_flags: the byte of the TCP header */
 #define TCP_FIN 0x01
@@ -50,7 +49,8 @@ struct flow;
 
 struct pkt {
 	struct rte_mbuf *mbuf;
-	uint8_t *l3;       /* IP header; contiguous up to the end of the transport header */
+	uint8_t *l3;       /* IP header; contiguous up to the end of the transport header. The 14
+			    * bytes before it are the Ethernet header; VLAN tags are stripped */
 	uint8_t *l4;       /* transport header */
 	struct flow *flow; /* set by the lookup, NULL on a miss */
 	uint32_t hash;     /* hash_tuple4/6() of addresses, ports and protocol */
