@@ -22,6 +22,12 @@
 
 #define NIC_MAX 32
 
+/* The Toeplitz key of every nic, so that all of them hash a tuple alike. Drivers that want a longer
+ * one get the zeroes behind it: the tuples of IPv4 and IPv6 with ports reach no further than 40. */
+#define NIC_RSS_KEY_SIZE 40
+#define NIC_RSS_KEY_ROOM 64
+extern const uint8_t nic_rss_key[NIC_RSS_KEY_ROOM];
+
 /* nic.rx_offloads and nic.tx_offloads: what the device does for us; for each bit that is missing
  * there is a software path (parse.c, output.c). */
 #define NIC_RX_IP_CKSUM   0x01
@@ -33,18 +39,49 @@
 #define NIC_TX_VLAN       0x04
 #define NIC_TX_MULTI_SEG  0x08
 
+/* nic_profile.rss: what the hash of received packets covers. */
+#define NIC_RSS_IP4 0x01
+#define NIC_RSS_TCP4 0x02
+#define NIC_RSS_UDP4 0x04
+#define NIC_RSS_IP6 0x08
+#define NIC_RSS_TCP6 0x10
+#define NIC_RSS_UDP6 0x20
+#define NIC_RSS_ALL 0x3f
+
+/*
+ * What we know of a driver, from drivers-config/DRIVER.json (ctl/profile.c reads them). Zero and ""
+ * leave the matter to the device.
+ */
+struct nic_profile {
+	char driver[32];
+	uint16_t max_queues;                     /* in use, each way */
+	uint16_t rx_descriptors, tx_descriptors; /* a queue */
+	uint16_t burst;                          /* packets a receive call, at most */
+	uint16_t rx_without, tx_without;         /* NIC_RX_*, NIC_TX_* it claims but must not be given */
+	uint16_t rss;                            /* NIC_RSS_*; 0: no RSS */
+	char devargs[128];                       /* "framesz=2048,framecnt=512", for virtual devices */
+	char eal_args[128];                      /* EAL arguments, a blank between them */
+};
+
+/* What holds where there is no profile: NIC_RSS_ALL and the device's own values. */
+extern const struct nic_profile nic_profile_default;
+
 struct nic {
 	uint16_t id;     /* index among the opened nics; mbuf.port carries it after nic_rx() */
 	uint16_t ethdev; /* DPDK's number */
 	uint16_t rxqs, txqs;
 	uint16_t mtu;
 	uint16_t rx_offloads, tx_offloads;
+	uint16_t burst; /* packets a receive call, at most */
+	uint16_t rss;   /* NIC_RSS_*: what the device's hash covers, 0 without RSS */
 	int socket; /* NUMA node, or -1 */
 	struct rte_ether_addr mac;
 	char device[128]; /* as configured: "af_packet:lb-wan" */
 	char driver[32];  /* "net_af_packet" */
 	char iface[16];   /* kernel interface behind it, "" if none */
+	int ifindex;      /* of iface when the nic was opened */
 	bool link_real;   /* the driver reports link changes itself */
+	bool foreign;     /* received mbufs carry another number than id, or none */
 	bool up;          /* written by nic_poll_link() alone */
 	uint32_t link_changes;
 	uint64_t speed; /* Mbit/s, 0 when unknown */
@@ -55,7 +92,7 @@ struct eal_plan {
 	const char *program;        /* argv[0] */
 	const char *const *devices; /* distinct device strings, as configured */
 	unsigned int n_devices;
-	const char *profile_dir;    /* drivers-config: EAL arguments a driver needs */
+	const struct nic_profile *const *profiles; /* [n_devices]; NULL, or NULL entries: none */
 	const unsigned int *workers; /* cores; EAL lcores in this order */
 	unsigned int n_workers;
 	unsigned int control;       /* core of the control core: the main lcore */
@@ -82,28 +119,33 @@ void eal_stop(void);
 struct device_spec {
 	bool pci;
 	char arg[256];   /* after -a or --vdev= */
-	char name[64];   /* how the EAL will call it */
+	char name[64];   /* how the EAL calls it */
 	char driver[32]; /* "net_af_packet"; "" for PCI */
 	char iface[64];  /* kernel interface, or "" */
 };
 int device_parse(
 	const char *device, unsigned int index, struct device_spec *out, char *err, size_t err_size);
 
-/* How a nic is opened; zero means the profile's or the driver's value. */
+/* After eal_start(): the driver that took the device. 0, or -ENODEV. */
+int nic_device_driver(const char *device, unsigned int index, char *driver, size_t size);
+
+/*
+ * How a nic is opened; zero means the profile's or the driver's value. A device that is there
+ * already (rte_eth_from_rings("x") makes "net_ring_x") is named by its vdev name.
+ */
 struct nic_conf {
 	uint16_t id;
 	const char *device;
-	unsigned int device_index; /* in eal_plan.devices */
-	const char *profile_dir;   /* drivers-config */
+	unsigned int device_index;         /* in eal_plan.devices */
+	const struct nic_profile *profile; /* of its driver; NULL: nic_profile_default */
 	uint16_t want_rxqs;        /* workers that would poll it */
 	uint16_t want_txqs;        /* workers + 1 for the control core */
 	uint16_t mtu;
 	uint16_t rx_descriptors, tx_descriptors;
-	int worker_socket;         /* NUMA node of the workers: a warning where it is another */
+	int worker_socket;         /* NUMA node of the workers: a warning where it is another; or -1 */
 };
 
-/* Configures and starts the device: promiscuous off, all-multicast on where the driver has it
- * (ND, VRRP). pool: where received packets go, on the nic's socket. Fewer queues than wanted are no
+/* Configures and starts the device: promiscuous off, all-multicast on (ND, VRRP). pool: where received packets go, on the nic's socket. Fewer queues than wanted are no
  * error. NULL with a fault added. */
 struct nic *nic_open(const struct nic_conf *conf, struct rte_mempool *pool, struct faults *faults);
 void nic_close(struct nic *nic);
@@ -112,13 +154,15 @@ void nic_close(struct nic *nic);
 int nic_device_socket(const char *device, unsigned int device_index);
 
 /* One receive or transmit burst. queue is owned by the calling worker. nic_rx() sets mbuf.port to
- * nic->id; nic_tx() returns how many were taken, from the front. */
+ * nic->id. Who asks for NIC_TX_L4_CKSUM has put the sum of the pseudo-header into the checksum and
+ * set l2_len, l3_len and the flags of RTE_MBUF_F_TX_* already. nic_tx() returns how many were taken, from the front. */
 uint16_t nic_rx(struct nic *nic, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 uint16_t nic_tx(struct nic *nic, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
 /* Reads the link of every nic: from the driver where it reports it, else the carrier of the kernel
  * interface by netlink. changed[i] is set for those that came up or went down. Control core.
- * watcher: from link_watch_open(); its descriptor wakes the event loop. */
+ * w: from link_watch_open(), called after the last nic_open(); its descriptor wakes the event loop.
+ * Drivers that report for themselves are asked at each call: call it once a second too. */
 struct link_watch;
 struct link_watch *link_watch_open(void);
 int link_watch_fd(const struct link_watch *w);

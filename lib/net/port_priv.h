@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files behind net/port.h share: port.c (ethdev), eal.c, precheck.c, link.c. */
+#ifndef NET_PORT_PRIV_H
+#define NET_PORT_PRIV_H
+
+#include "port.h"
+
+/* port.c: whether the EAL has an Ethernet device of this name. */
+bool nic_probed(const char *name);
+
+/* device.c: adds those of a profile's arguments ("a=1,b=2") that the device string does not say
+ * itself. 0, or -EINVAL when there is no room. */
+int device_add_args(struct device_spec *spec, const char *devargs);
+
+/* port.c: the link as the driver sees it; speed in Mbit/s, 0 when unknown. */
+void nic_driver_link(const struct nic *nic, bool *up, uint64_t *speed);
+
+/* eal.c: whether the user's EAL arguments have an option ("-m", "--no-huge"); value, if not NULL,
+ * gets what follows it. */
+bool eal_has_option(const struct eal_plan *plan, const char *option, const char **value);
+const char *eal_file_prefix(const struct eal_plan *plan);
+
+/* eal.c: memory to have, in MiB: the plan and what comes on top of it. */
+uint64_t eal_plan_mib(const struct eal_plan *plan);
+
+#endif
