@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hierarchical timer wheel (Varghese and Lauck 1987) over nodes named by a 32-bit index, so that
- * a node costs 8 bytes inside whatever it times. The owner keeps the nodes in an array of its own
- * and tells the wheel how to reach them: base address, stride and the offset of struct wheel_node.
+ * A timer wheel of several resolutions (after Varghese and Lauck 1987, scheme 7) over nodes named
+ * by a 32-bit index, so that a node costs 8 bytes inside whatever it times. The owner keeps the
+ * nodes in an array of its own and tells the wheel how to reach them: base address and stride.
  *
- * Time is in milliseconds (32 bits, wrapping); the wheel's tick is 2^tick_shift ms. A node fires at
- * the first advance at or after its time, never before. Times further away than the wheel reaches
- * fire at its horizon: owners re-arm what they find alive ("lazy" timers: a packet only stamps).
+ * Level k has 256 slots of 4^k ticks each. A node goes into the finest level that reaches its time
+ * and stays there until it fires: nothing ever cascades, so a timer costs two list operations in
+ * its life. The price is that a far time is rounded up to its level's slot.
+ *
+ * Time is in milliseconds (32 bits, wrapping; what is less than 2^31 ahead is the future); the
+ * wheel's tick is 2^tick_shift ms. A node never fires before its time. It is due less than two
+ * ticks after it if it was armed for at most 254 ticks ahead, else at most two ticks and 1/63 of
+ * the time it was armed for later. Times beyond the wheel's reach (4 million ticks) fire there:
+ * owners re-arm what they find alive ("lazy" timers: a packet only stamps).
  */
 #ifndef BASE_WHEEL_H
 #define BASE_WHEEL_H
@@ -15,12 +21,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WHEEL_LEVELS 4
+#define WHEEL_LEVELS 8
 #define WHEEL_SLOTS  256
+#define WHEEL_DUE    (WHEEL_LEVELS * WHEEL_SLOTS) /* a slot more: armed for what was the past */
 #define WHEEL_NIL    UINT32_MAX
 
-/* 8 bytes in each timed thing. Unarmed: prev == WHEEL_NIL and next == WHEEL_NIL. A first node's
- * prev names its slot: WHEEL_HEAD | slot number. Indices stay below WHEEL_HEAD. */
+/* 8 bytes in each timed thing. Unarmed: prev == WHEEL_NIL. A first node's prev names its slot:
+ * WHEEL_HEAD | slot number. Indices stay below WHEEL_HEAD. */
 #define WHEEL_HEAD 0x80000000u
 struct wheel_node {
 	uint32_t next, prev;
@@ -29,15 +36,17 @@ struct wheel_node {
 struct wheel {
 	char *base; /* node i is at base + i * stride */
 	size_t stride;
-	uint32_t now;  /* tick last advanced to */
+	uint64_t
+		now; /* ticks since wheel_init(); nothing armed is before it, except in WHEEL_DUE */
+	uint32_t now_ms; /* when this tick began */
 	uint32_t tick_shift;
-	uint32_t armed;                              /* nodes in the wheel */
-	uint32_t slot[WHEEL_LEVELS * WHEEL_SLOTS];   /* first node, or WHEEL_NIL */
-	uint64_t used[WHEEL_LEVELS * WHEEL_SLOTS / 64]; /* bit: slot not empty */
-	uint32_t due;                                /* nodes taken out but not fired yet */
+	uint32_t armed;                                /* nodes in the wheel */
+	uint32_t slot[WHEEL_DUE + 1];                  /* first node, or WHEEL_NIL */
+	uint64_t used[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* bit: slot not empty */
 };
 
-/* base: address of the node of index 0; stride: bytes from one to the next. now_ms: current time. */
+/* base: address of the node of index 0; stride: bytes from one to the next. now_ms: current time.
+ */
 void wheel_init(struct wheel *w, void *base, size_t stride, uint32_t tick_shift, uint32_t now_ms);
 
 /* Makes a node unarmed without looking at what it was. */
@@ -51,7 +60,8 @@ static inline bool wheel_is_armed(const struct wheel_node *n)
 	return n->prev != WHEEL_NIL;
 }
 
-/* Arms node i for at_ms, moving it if it is armed. A time in the past fires at the next advance. */
+/* Arms node i for at_ms, moving it if it is armed. A time in the past fires at the next advance, or
+ * at the latest with the next tick. */
 void wheel_arm(struct wheel *w, uint32_t i, uint32_t at_ms);
 
 /* Disarms node i; nothing happens if it is not armed. */
