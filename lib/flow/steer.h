@@ -26,6 +26,7 @@ struct steer {
 		unsigned int n;
 		struct rte_mbuf *mbuf[BURST_MAX];
 	} *staged;             /* [to]: of this burst */
+	unsigned int next;     /* where steer_receive() begins */
 	uint64_t handed_over, taken_over; /* packets */
 };
 

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The flow table of flow.h: buckets of one cache line, entries in two arenas (IPv4, IPv6), one wheel an
+ * arena. Called by one worker alone.
+ *
+ * Invariants: a tuple stands in the index once; only the last bucket of a chain has room (holes are filled
+ * from the tail), so that a chain is never longer than it must be; a free entry is FLOW_FREE and unarmed.
+ */
+#include "flow.h"
+
+#include <errno.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_malloc.h>
+#include <rte_prefetch.h>
+#include <rte_vect.h>
+
+#include "base/invariant.h"
+
+#define BUCKET_SLOTS 8
+/* Average fill of the buckets when every entry is in use with both directions. With 5 of 8, 7 % of
+ * the buckets overflow; the overflow buckets are an eighth. */
+#define BUCKET_FILL  5
+#define NIL          UINT32_MAX
+
+/* A reference: size class, direction, index of the entry. */
+#define REF_V6    0x80000000u
+#define REF_RET   0x40000000u
+#define REF_INDEX 0x3fffffffu
+
+#define TICK_SHIFT 6 /* the wheels' tick: 64 ms */
+
+struct bucket {
+	uint16_t tag[BUCKET_SLOTS]; /* 0: free */
+	uint32_t ref[BUCKET_SLOTS];
+	uint32_t next;              /* overflow bucket, or NIL */
+	uint32_t pad_[3];
+} __rte_cache_aligned;
+
+_Static_assert(sizeof(struct bucket) == 64, "one cache line a bucket");
+
+/* Entries of one size. */
+struct arena {
+	char *entries;
+	size_t size;
+	uint32_t max, used;
+	uint32_t fresh; /* entries from here on were never used */
+	uint32_t free;  /* first free entry before fresh, or NIL */
+	struct wheel wheel;
+};
+
+struct flow_table {
+	struct hash_key key;
+	uint32_t n_buckets, n_overflow;
+	struct bucket *buckets; /* n_buckets, then n_overflow */
+	uint32_t overflow_free; /* first free overflow bucket, or NIL */
+	uint32_t overflow_used;
+	uint64_t bytes;
+	struct arena v4, v6;
+};
+
+static inline uint16_t tag_of(uint32_t hash)
+{
+	uint16_t tag = (uint16_t)hash;
+	return tag ? tag : 1;
+}
+
+/* The high bits choose the bucket, the low ones are the tag. */
+static inline struct bucket *bucket_of(const struct flow_table *t, uint32_t hash)
+{
+	return &t->buckets[((uint64_t)hash * t->n_buckets) >> 32];
+}
+
+static inline struct flow *entry_at(const struct arena *a, uint32_t i)
+{
+	return (struct flow *)(a->entries + (size_t)i * a->size);
+}
+
+static inline struct arena *arena_of(struct flow_table *t, const struct flow *f)
+{
+	return f->flags & FLOW_V6 ? &t->v6 : &t->v4;
+}
+
+static inline uint32_t index_of(const struct arena *a, const struct flow *f)
+{
+	return (uint32_t)((size_t)((const char *)f - a->entries) / a->size);
+}
+
+static inline struct flow *entry_of(const struct flow_table *t, uint32_t ref)
+{
+	return ref & REF_V6 ? &((struct flow6 *)t->v6.entries)[ref & REF_INDEX].f
+			    : &((struct flow4 *)t->v4.entries)[ref & REF_INDEX].f;
+}
+
+static inline uint8_t ref_dir(uint32_t ref)
+{
+	return ref & REF_RET ? DIR_RETURN : DIR_FORWARD;
+}
+
+/* A bit for each slot whose tag is tag. */
+static inline unsigned int bucket_match(const struct bucket *b, uint16_t tag)
+{
+#ifdef RTE_ARCH_X86
+	__m128i tags = _mm_load_si128((const __m128i *)(const void *)b->tag);
+	__m128i eq = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+
+	return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(eq, _mm_setzero_si128()));
+#else
+	unsigned int mask = 0;
+
+	for (unsigned int i = 0; i < BUCKET_SLOTS; i++)
+		mask |= (unsigned int)(b->tag[i] == tag) << i;
+	return mask;
+#endif
+}
+
+/* ---- tuples --------------------------------------------------------------------------------- */
+
+/* A tuple as packets have it: addresses together, ports together. v6 is a constant to callers. */
+struct key {
+	uint8_t addrs[32];
+	uint32_t ports;
+	uint8_t proto;
+	bool v6;
+};
+
+static void key_of(const struct tuple *t, struct key *k)
+{
+	/* A translated flow may have an IPv6 and an IPv4 end: only IPv4 through and through is short. */
+	k->v6 = !(addr_is_v4(&t->src) && addr_is_v4(&t->dst));
+	if (k->v6) {
+		memcpy(k->addrs, t->src.b, 16);
+		memcpy(k->addrs + 16, t->dst.b, 16);
+	} else {
+		memcpy(k->addrs, &t->src.w[3], 4);
+		memcpy(k->addrs + 4, &t->dst.w[3], 4);
+	}
+	memcpy(&k->ports, &t->sport, 2);
+	memcpy((uint8_t *)&k->ports + 2, &t->dport, 2);
+	k->proto = t->proto;
+}
+
+static inline uint32_t key_hash(const struct hash_key *key, const struct key *k)
+{
+	return k->v6 ? hash_tuple6(key, k->addrs, &k->ports, k->proto)
+		     : hash_tuple4(key, k->addrs, &k->ports, k->proto);
+}
+
+/* Whether an entry's tuple of a direction is this one; all cases from constant arguments. */
+static inline bool entry_equals(const struct flow *f, uint8_t dir, const void *addrs,
+	const void *ports, uint8_t proto, bool v6)
+{
+	uint64_t a[4];
+	uint32_t p;
+
+	memcpy(&p, ports, 4);
+	if (v6) {
+		const struct tuple6 *t = &((const struct flow6 *)f)->tuple[dir];
+
+		memcpy(a, addrs, 32);
+		return ((t->src.q[0] ^ a[0]) | (t->src.q[1] ^ a[1]) | (t->dst.q[0] ^ a[2]) |
+			       (t->dst.q[1] ^ a[3])) == 0 &&
+		       memcmp(&t->sport, &p, 4) == 0 && f->proto == proto;
+	}
+
+	const struct tuple4 *t = &((const struct flow4 *)f)->tuple[dir];
+	uint64_t ta;
+
+	memcpy(a, addrs, 8);
+	memcpy(&ta, &t->src, 8);
+	return ta == a[0] && memcmp(&t->sport, &p, 4) == 0 && f->proto == proto;
+}
+
+/* ---- lookup --------------------------------------------------------------------------------- */
+
+/* The reference of a tuple in a bucket's slots given by mask, else in the rest of the chain; NIL. */
+static inline uint32_t chain_find(const struct flow_table *t, const struct bucket *b,
+	unsigned int mask, uint16_t tag, const void *addrs, const void *ports, uint8_t proto,
+	bool v6)
+{
+	for (;;) {
+		while (mask) {
+			unsigned int slot = (unsigned int)__builtin_ctz(mask);
+			uint32_t ref = b->ref[slot];
+
+			mask &= mask - 1;
+			if (!!(ref & REF_V6) == v6 &&
+				entry_equals(entry_of(t, ref), ref_dir(ref), addrs, ports, proto, v6))
+				return ref;
+		}
+		if (likely(b->next == NIL))
+			return NIL;
+		b = &t->buckets[b->next];
+		mask = bucket_match(b, tag);
+	}
+}
+
+void flow_lookup_burst(struct flow_table *t, struct burst *b)
+{
+	const struct bucket *bucket[BURST_MAX];
+	uint8_t match[BURST_MAX];
+	unsigned int i;
+
+	burst_foreach(b, p)
+	{
+		i = (unsigned int)(p - b->pkt);
+		bucket[i] = bucket_of(t, p->hash);
+		rte_prefetch0(bucket[i]);
+	}
+	burst_foreach(b, p)
+	{
+		i = (unsigned int)(p - b->pkt);
+		match[i] = (uint8_t)bucket_match(bucket[i], tag_of(p->hash));
+		if (match[i]) {
+			const struct flow *f =
+				entry_of(t, bucket[i]->ref[__builtin_ctz(match[i])]);
+
+			rte_prefetch0(f);
+			if (p->family == 6)
+				rte_prefetch0((const char *)f + 64);
+		}
+	}
+	burst_foreach(b, p)
+	{
+		uint32_t ref;
+
+		i = (unsigned int)(p - b->pkt);
+		if (p->family == 4)
+			ref = chain_find(t, bucket[i], match[i], tag_of(p->hash), p->l3 + 12, p->l4,
+				p->proto, false);
+		else
+			ref = chain_find(t, bucket[i], match[i], tag_of(p->hash), p->l3 + 8, p->l4,
+				p->proto, true);
+		p->flow = ref == NIL ? NULL : entry_of(t, ref);
+		p->dir = ref_dir(ref);
+	}
+}
+
+static uint32_t key_find(const struct flow_table *t, const struct key *k, uint32_t hash)
+{
+	const struct bucket *b = bucket_of(t, hash);
+	uint16_t tag = tag_of(hash);
+
+	return chain_find(t, b, bucket_match(b, tag), tag, k->addrs, &k->ports, k->proto, k->v6);
+}
+
+struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t *dir)
+{
+	struct key k;
+	uint32_t ref;
+
+	key_of(tuple, &k);
+	ref = key_find(t, &k, key_hash(&t->key, &k));
+	if (ref == NIL)
+		return NULL;
+	*dir = ref_dir(ref);
+	return entry_of(t, ref);
+}
+
+uint32_t flow_hash(const struct flow_table *t, const struct tuple *tuple)
+{
+	struct key k;
+
+	key_of(tuple, &k);
+	return key_hash(&t->key, &k);
+}
+
+const struct hash_key *flow_key(const struct flow_table *t)
+{
+	return &t->key;
+}
+
+/* ---- index ---------------------------------------------------------------------------------- */
+
+static uint32_t overflow_take(struct flow_table *t)
+{
+	uint32_t i = t->overflow_free;
+
+	if (i == NIL)
+		return NIL;
+	t->overflow_free = t->buckets[i].next;
+	t->overflow_used++;
+	memset(&t->buckets[i], 0, sizeof(t->buckets[i]));
+	t->buckets[i].next = NIL;
+	return i;
+}
+
+static void overflow_give(struct flow_table *t, uint32_t i)
+{
+	t->buckets[i].next = t->overflow_free;
+	t->overflow_free = i;
+	t->overflow_used--;
+}
+
+static int index_add(struct flow_table *t, uint32_t hash, uint32_t ref)
+{
+	struct bucket *b = bucket_of(t, hash);
+	unsigned int empty;
+
+	while (b->next != NIL)
+		b = &t->buckets[b->next];
+	empty = bucket_match(b, 0);
+	if (!empty) {
+		b->next = overflow_take(t);
+		if (b->next == NIL)
+			return -ENOSPC;
+		b = &t->buckets[b->next];
+		empty = 1;
+	}
+	unsigned int slot = (unsigned int)__builtin_ctz(empty);
+	b->tag[slot] = tag_of(hash);
+	b->ref[slot] = ref;
+	return 0;
+}
+
+/* Takes a reference out and fills the hole from the chain's tail. */
+static void index_remove(struct flow_table *t, uint32_t hash, uint32_t ref)
+{
+	struct bucket *b = bucket_of(t, hash), *tail, *before = NULL;
+	unsigned int slot, last;
+
+	for (;;) {
+		unsigned int mask = bucket_match(b, tag_of(hash));
+
+		for (; mask; mask &= mask - 1)
+			if (b->ref[__builtin_ctz(mask)] == ref)
+				break;
+		if (mask) {
+			slot = (unsigned int)__builtin_ctz(mask);
+			break;
+		}
+		x_assert(b->next != NIL);
+		if (b->next == NIL)
+			return;
+		b = &t->buckets[b->next];
+	}
+	for (tail = bucket_of(t, hash); tail->next != NIL; tail = &t->buckets[tail->next])
+		before = tail;
+	last = BUCKET_SLOTS - 1;
+	while (tail->tag[last] == 0)
+		last--;
+	b->tag[slot] = tail->tag[last];
+	b->ref[slot] = tail->ref[last];
+	tail->tag[last] = 0;
+	if (before && bucket_match(tail, 0) == (1u << BUCKET_SLOTS) - 1) {
+		overflow_give(t, before->next);
+		before->next = NIL;
+	}
+}
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+static struct flow *entry_take(struct arena *a)
+{
+	struct flow *f;
+
+	if (a->free != NIL) {
+		f = entry_at(a, a->free);
+		a->free = f->born;
+	} else if (a->fresh < a->max) {
+		f = entry_at(a, a->fresh++);
+	} else {
+		return NULL;
+	}
+	memset(f, 0, sizeof(*f));
+	wheel_node_init(&f->timer);
+	a->used++;
+	return f;
+}
+
+static void entry_give(struct arena *a, struct flow *f)
+{
+	f->kind = FLOW_FREE;
+	f->born = a->free;
+	a->free = index_of(a, f);
+	a->used--;
+}
+
+static void tuple_put(struct flow *f, uint8_t dir, const struct tuple *t)
+{
+	if (f->flags & FLOW_V6) {
+		struct tuple6 *d = &((struct flow6 *)f)->tuple[dir];
+
+		*d = (struct tuple6){ t->src, t->dst, t->sport, t->dport };
+	} else {
+		struct tuple4 *d = &((struct flow4 *)f)->tuple[dir];
+
+		*d = (struct tuple4){ addr_v4(&t->src), addr_v4(&t->dst), t->sport, t->dport };
+	}
+}
+
+struct tuple flow_tuple(const struct flow *f, uint8_t dir)
+{
+	if (f->flags & FLOW_V6) {
+		const struct tuple6 *s = &((const struct flow6 *)f)->tuple[dir];
+
+		return (struct tuple){ s->src, s->dst, s->sport, s->dport, f->proto };
+	}
+	const struct tuple4 *s = &((const struct flow4 *)f)->tuple[dir];
+
+	return (struct tuple){
+		addr_from_v4(s->src), addr_from_v4(s->dst), s->sport, s->dport, f->proto
+	};
+}
+
+struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
+	enum drop_reason *reason)
+{
+	struct key kf, kr = { .v6 = false };
+	uint32_t hf, hr = 0, ref;
+	struct arena *a;
+	struct flow *f;
+
+	key_of(fwd, &kf);
+	hf = key_hash(&t->key, &kf);
+	*reason = DROP_flow_clash;
+	if (key_find(t, &kf, hf) != NIL)
+		return NULL;
+	if (ret) {
+		key_of(ret, &kr);
+		hr = key_hash(&t->key, &kr);
+		if (kr.v6 != kf.v6 || key_find(t, &kr, hr) != NIL)
+			return NULL;
+	}
+
+	*reason = DROP_flow_table_full;
+	a = kf.v6 ? &t->v6 : &t->v4;
+	f = entry_take(a);
+	if (!f)
+		return NULL;
+	f->kind = FLOW_FORWARD;
+	f->proto = fwd->proto;
+	f->flags = (uint8_t)((kf.v6 ? FLOW_V6 : 0) | (ret ? FLOW_RETURN : 0));
+	tuple_put(f, DIR_FORWARD, fwd);
+	if (ret)
+		tuple_put(f, DIR_RETURN, ret);
+
+	ref = index_of(a, f) | (kf.v6 ? REF_V6 : 0);
+	if (index_add(t, hf, ref) < 0)
+		goto fail_entry;
+	if (ret && index_add(t, hr, ref | REF_RET) < 0)
+		goto fail_index;
+	return f;
+
+fail_index:
+	index_remove(t, hf, ref);
+fail_entry:
+	entry_give(a, f);
+	return NULL;
+}
+
+void flow_close(struct flow_table *t, struct flow *f)
+{
+	struct arena *a = arena_of(t, f);
+	uint32_t ref = index_of(a, f) | (f->flags & FLOW_V6 ? REF_V6 : 0);
+	struct tuple tuple = flow_tuple(f, DIR_FORWARD);
+
+	x_assert(f->kind != FLOW_FREE);
+	index_remove(t, flow_hash(t, &tuple), ref);
+	if (f->flags & FLOW_RETURN) {
+		tuple = flow_tuple(f, DIR_RETURN);
+		index_remove(t, flow_hash(t, &tuple), ref | REF_RET);
+	}
+	wheel_disarm(&a->wheel, index_of(a, f));
+	entry_give(a, f);
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+void flow_arm(struct flow_table *t, struct flow *f, uint32_t at_ms)
+{
+	struct arena *a = arena_of(t, f);
+
+	wheel_arm(&a->wheel, index_of(a, f), at_ms);
+}
+
+static unsigned int arena_due(
+	struct arena *a, uint32_t now_ms, struct flow **out, unsigned int max)
+{
+	uint32_t index[BURST_MAX];
+	unsigned int n = wheel_advance(&a->wheel, now_ms, index, RTE_MIN(max, (unsigned int)BURST_MAX));
+
+	for (unsigned int i = 0; i < n; i++) {
+		out[i] = entry_at(a, index[i]);
+		rte_prefetch0(out[i]);
+	}
+	return n;
+}
+
+unsigned int flow_due(struct flow_table *t, uint32_t now_ms, struct flow **out, unsigned int max)
+{
+	unsigned int n = arena_due(&t->v4, now_ms, out, (max + 1) / 2);
+
+	return n + arena_due(&t->v6, now_ms, out + n, max - n);
+}
+
+/* ---- walking and counting --------------------------------------------------------------------- */
+
+void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
+	bool (*visit)(void *arg, struct flow *f), void *arg)
+{
+	uint64_t at = *cursor;
+
+	while (max-- > 0) {
+		if (at >= t->v4.fresh && at < t->v4.max)
+			at = t->v4.max;
+		const struct arena *a = at < t->v4.max ? &t->v4 : &t->v6;
+		uint32_t i = (uint32_t)(a == &t->v4 ? at : at - t->v4.max);
+
+		if (i >= a->fresh) {
+			at = 0;
+			break;
+		}
+		struct flow *f = entry_at(a, i);
+
+		at++;
+		if (f->kind != FLOW_FREE && !visit(arg, f))
+			break;
+	}
+	if (at >= (uint64_t)t->v4.max + t->v6.fresh)
+		at = 0;
+	*cursor = at;
+}
+
+void flow_stats(const struct flow_table *t, struct flow_stats *out)
+{
+	*out = (struct flow_stats){
+		.v4 = __atomic_load_n(&t->v4.used, __ATOMIC_RELAXED),
+		.v6 = __atomic_load_n(&t->v6.used, __ATOMIC_RELAXED),
+		.max_v4 = t->v4.max,
+		.max_v6 = t->v6.max,
+		.bytes = t->bytes,
+		.overflow = __atomic_load_n(&t->overflow_used, __ATOMIC_RELAXED),
+	};
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static void table_size(const struct flow_conf *conf, uint32_t *buckets, uint32_t *overflow)
+{
+	uint64_t keys = 2 * ((uint64_t)conf->max_v4 + conf->max_v6);
+
+	*buckets = (uint32_t)(keys / BUCKET_FILL + 1);
+	*overflow = *buckets / 8 + 16;
+}
+
+uint64_t flow_table_bytes(const struct flow_conf *conf)
+{
+	uint32_t buckets, overflow;
+
+	table_size(conf, &buckets, &overflow);
+	return ((uint64_t)buckets + overflow) * sizeof(struct bucket) +
+	       (uint64_t)conf->max_v4 * sizeof(struct flow4) +
+	       (uint64_t)conf->max_v6 * sizeof(struct flow6) + sizeof(struct flow_table);
+}
+
+static int arena_init(
+	struct arena *a, const char *name, size_t size, uint32_t max, int socket, uint32_t now_ms)
+{
+	a->size = size;
+	a->max = max;
+	a->free = NIL;
+	/* One entry at least, so that the wheel has a base. */
+	a->entries = rte_zmalloc_socket(name, size * RTE_MAX(max, 1u), 64, socket);
+	if (!a->entries)
+		return -ENOMEM;
+	wheel_init(&a->wheel, a->entries + offsetof(struct flow, timer), size, TICK_SHIFT, now_ms);
+	return 0;
+}
+
+struct flow_table *flow_table_create(const struct flow_conf *conf, uint32_t now_ms)
+{
+	struct flow_table *t;
+
+	if (conf->max_v4 > REF_INDEX || conf->max_v6 > REF_INDEX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	t = rte_zmalloc_socket("flow_table", sizeof(*t), 64, conf->socket);
+	if (!t)
+		goto fail;
+	t->key = conf->key;
+	t->bytes = flow_table_bytes(conf);
+	table_size(conf, &t->n_buckets, &t->n_overflow);
+	t->buckets = rte_zmalloc_socket("flow_buckets",
+		((size_t)t->n_buckets + t->n_overflow) * sizeof(struct bucket), 64, conf->socket);
+	if (!t->buckets)
+		goto fail;
+	for (uint32_t i = 0; i < t->n_buckets + t->n_overflow; i++)
+		t->buckets[i].next = NIL;
+	t->overflow_free = NIL;
+	for (uint32_t i = t->n_buckets + t->n_overflow; i-- > t->n_buckets;) {
+		t->buckets[i].next = t->overflow_free;
+		t->overflow_free = i;
+	}
+	if (arena_init(&t->v4, "flows_v4", sizeof(struct flow4), conf->max_v4, conf->socket, now_ms) ||
+		arena_init(&t->v6, "flows_v6", sizeof(struct flow6), conf->max_v6, conf->socket, now_ms))
+		goto fail;
+	return t;
+
+fail:
+	flow_table_destroy(t);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void flow_table_destroy(struct flow_table *t)
+{
+	if (!t)
+		return;
+	rte_free(t->v6.entries);
+	rte_free(t->v4.entries);
+	rte_free(t->buckets);
+	rte_free(t);
+}

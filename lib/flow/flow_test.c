@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The flow table against a plain list, full tables, walks and time. */
+#include "flow.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <rte_random.h>
+
+#include "test_eal.h"
+
+static struct flow_table *make(uint32_t v4, uint32_t v6)
+{
+	struct flow_conf conf = {
+		.max_v4 = v4, .max_v6 = v6, .socket = SOCKET_ID_ANY, .key = { { 0x1234, 0x9876 } }
+	};
+	struct flow_table *t = flow_table_create(&conf, 0);
+
+	assert_non_null(t);
+	return t;
+}
+
+/* The i-th client's tuple to a fixed virtual address, and the answers of a server. */
+static struct tuple client_tuple(uint32_t i, bool v6)
+{
+	struct tuple t = { .sport = rte_cpu_to_be_16((uint16_t)(1024 + i % 60000)),
+		.dport = RTE_BE16(80), .proto = IPPROTO_TCP };
+
+	if (v6) {
+		t.src = addr_from_v6("\x20\x01\x0d\xb8\0\1\0\0\0\0\0\0\0\0\0\0");
+		t.src.w[3] = rte_cpu_to_be_32(i);
+		t.dst = addr_from_v6("\x20\x01\x0d\xb8\0\2\0\0\0\0\0\0\0\0\0\x10");
+	} else {
+		t.src = addr_from_v4(rte_cpu_to_be_32(0x0a000000 + i));
+		t.dst = addr_from_v4(RTE_BE32(0xc000020a));
+	}
+	return t;
+}
+
+static struct tuple answer_tuple(uint32_t i, bool v6)
+{
+	struct tuple t = client_tuple(i, v6);
+	struct addr server = t.dst;
+
+	server.b[15] = 77;
+	return (struct tuple){ server, t.src, RTE_BE16(8080), t.sport, t.proto };
+}
+
+static struct flow *open_nat(struct flow_table *t, uint32_t i, bool v6, enum drop_reason *reason)
+{
+	struct tuple f = client_tuple(i, v6), r = answer_tuple(i, v6);
+
+	return flow_open(t, &f, &r, reason);
+}
+
+static void assert_found(struct flow_table *t, struct flow *f, uint32_t i, bool v6)
+{
+	struct tuple fwd = client_tuple(i, v6), ret = answer_tuple(i, v6);
+	uint8_t dir = 9;
+
+	assert_ptr_equal(flow_find(t, &fwd, &dir), f);
+	if (f)
+		assert_int_equal(dir, DIR_FORWARD);
+	assert_ptr_equal(flow_find(t, &ret, &dir), f);
+	if (f)
+		assert_int_equal(dir, DIR_RETURN);
+}
+
+#define MODEL 3000
+static void test_against_a_list(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(MODEL, MODEL);
+	struct flow *flow[2][MODEL] = { 0 };
+	enum drop_reason reason;
+	struct flow_stats s;
+	unsigned int held = 0;
+
+	rte_srand(42);
+	for (int step = 0; step < 200000; step++) {
+		uint32_t i = (uint32_t)rte_rand_max(MODEL);
+		bool v6 = rte_rand() & 1;
+
+		if (flow[v6][i]) {
+			assert_found(t, flow[v6][i], i, v6);
+			flow_close(t, flow[v6][i]);
+			flow[v6][i] = NULL;
+			held--;
+			assert_found(t, NULL, i, v6);
+		} else {
+			flow[v6][i] = open_nat(t, i, v6, &reason);
+			assert_non_null(flow[v6][i]);
+			held++;
+		}
+	}
+	for (uint32_t i = 0; i < MODEL; i++) {
+		assert_found(t, flow[0][i], i, false);
+		assert_found(t, flow[1][i], i, true);
+	}
+	flow_stats(t, &s);
+	assert_int_equal(s.v4 + s.v6, held);
+	flow_table_destroy(t);
+}
+
+static void test_full_table_refuses_and_recovers(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(10000, 0);
+	enum drop_reason reason = DROP_none;
+	struct flow *last = NULL;
+
+	for (uint32_t i = 0; i < 10000; i++) {
+		last = open_nat(t, i, false, &reason);
+		assert_non_null(last);
+	}
+	assert_null(open_nat(t, 10000, false, &reason));
+	assert_int_equal(reason, DROP_flow_table_full);
+	assert_null(open_nat(t, 1, true, &reason));
+	assert_int_equal(reason, DROP_flow_table_full);
+	assert_found(t, last, 9999, false);
+	flow_close(t, last);
+	assert_non_null(open_nat(t, 10000, false, &reason));
+	flow_table_destroy(t);
+}
+
+/* All tuples in one bucket's chain: found, and the overflow buckets come back. */
+static void test_overflow_chain(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(20000, 0);
+	struct flow_stats s;
+	enum drop_reason reason;
+	struct flow *f[20000];
+
+	for (uint32_t i = 0; i < 20000; i++)
+		f[i] = open_nat(t, i, false, &reason);
+	flow_stats(t, &s);
+	assert_true(s.overflow > 0);
+	for (uint32_t i = 0; i < 20000; i++) {
+		assert_found(t, f[i], i, false);
+		flow_close(t, f[i]);
+	}
+	flow_stats(t, &s);
+	assert_int_equal(s.overflow, 0);
+	assert_int_equal(s.v4, 0);
+	flow_table_destroy(t);
+}
+
+static void test_clash(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(10, 10);
+	struct tuple a = client_tuple(1, false), b = client_tuple(2, false);
+	struct tuple ret = answer_tuple(1, false);
+	enum drop_reason reason;
+
+	assert_non_null(flow_open(t, &a, &ret, &reason));
+	assert_null(flow_open(t, &a, NULL, &reason));
+	assert_int_equal(reason, DROP_flow_clash);
+	assert_null(flow_open(t, &b, &ret, &reason));
+	assert_int_equal(reason, DROP_flow_clash);
+	assert_non_null(flow_open(t, &b, NULL, &reason));
+	/* Same ports and addresses, other protocol: another flow. */
+	a.proto = ret.proto = IPPROTO_UDP;
+	assert_non_null(flow_open(t, &a, &ret, &reason));
+	flow_table_destroy(t);
+}
+
+static void test_tuples_are_kept(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(10, 10);
+	enum drop_reason reason;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct tuple fwd = client_tuple(5, v6), ret = answer_tuple(5, v6);
+		struct flow *f = flow_open(t, &fwd, &ret, &reason);
+		struct tuple got = flow_tuple(f, DIR_FORWARD);
+
+		assert_int_equal(f->adj[0], 0);
+		assert_true(addr_equal(&got.src, &fwd.src) && addr_equal(&got.dst, &fwd.dst));
+		assert_int_equal(got.sport, fwd.sport);
+		got = flow_tuple(f, DIR_RETURN);
+		assert_true(addr_equal(&got.src, &ret.src) && addr_equal(&got.dst, &ret.dst));
+		assert_int_equal(got.dport, ret.dport);
+		assert_int_equal(got.proto, IPPROTO_TCP);
+	}
+	flow_table_destroy(t);
+}
+
+/* A burst of hits and misses, both families and directions, at the packets' own headers. */
+static void test_burst(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(100, 100);
+	static uint8_t frame[BURST_MAX][64];
+	struct burst b = { .n = BURST_MAX };
+	struct flow *expect[BURST_MAX] = { 0 };
+	enum drop_reason reason;
+
+	for (uint32_t i = 0; i < BURST_MAX; i++) {
+		struct pkt *p = &b.pkt[i];
+		bool v6 = i & 1, back = i & 2;
+		struct tuple tuple = back ? answer_tuple(i, v6) : client_tuple(i, v6);
+
+		if (i % 5)
+			expect[i] = open_nat(t, i, v6, &reason);
+		p->l3 = frame[i];
+		p->l4 = frame[i] + (v6 ? 40 : 20);
+		p->family = v6 ? 6 : 4;
+		p->proto = tuple.proto;
+		p->verdict = i == 7 ? PKT_DROP : PKT_GO;
+		p->flow = (struct flow *)frame;
+		if (v6) {
+			memcpy(p->l3 + 8, tuple.src.b, 16);
+			memcpy(p->l3 + 24, tuple.dst.b, 16);
+		} else {
+			memcpy(p->l3 + 12, &tuple.src.w[3], 4);
+			memcpy(p->l3 + 16, &tuple.dst.w[3], 4);
+		}
+		memcpy(p->l4, &tuple.sport, 2);
+		memcpy(p->l4 + 2, &tuple.dport, 2);
+		p->hash = flow_hash(t, &tuple);
+	}
+	flow_lookup_burst(t, &b);
+	for (uint32_t i = 0; i < BURST_MAX; i++) {
+		if (i == 7) {
+			assert_ptr_equal(b.pkt[i].flow, frame);
+			continue;
+		}
+		assert_ptr_equal(b.pkt[i].flow, expect[i]);
+		if (expect[i])
+			assert_int_equal(b.pkt[i].dir, i & 2 ? DIR_RETURN : DIR_FORWARD);
+	}
+	flow_table_destroy(t);
+}
+
+static void test_timers(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(100, 100);
+	struct flow *f[40], *due[64];
+	enum drop_reason reason;
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < 40; i++) {
+		f[i] = open_nat(t, i, i & 1, &reason);
+		flow_arm(t, f[i], 1000 + 1000 * i);
+	}
+	flow_close(t, f[3]); /* a closed flow is never due */
+	for (uint32_t now = 0; now < 60000; now += 50) {
+		unsigned int got = flow_due(t, now, due, 64);
+
+		for (unsigned int i = 0; i < got; i++) {
+			struct tuple tuple = flow_tuple(due[i], DIR_FORWARD);
+			uint32_t who = rte_be_to_cpu_32(tuple.src.w[3]) & 0xffffff;
+
+			assert_int_not_equal(who, 3);
+			assert_in_range(now, 1000 + 1000 * who, 1000 + 1000 * who + 200);
+		}
+		n += got;
+	}
+	assert_int_equal(n, 39);
+	flow_table_destroy(t);
+}
+
+static bool count_visit(void *arg, struct flow *f)
+{
+	unsigned int *seen = arg;
+	struct tuple tuple = flow_tuple(f, DIR_FORWARD);
+
+	seen[rte_be_to_cpu_32(tuple.src.w[3]) & 0xffffff]++;
+	return true;
+}
+
+static void test_walk_meets_each_once(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(500, 500);
+	unsigned int seen[600] = { 0 };
+	struct flow *f[400];
+	enum drop_reason reason;
+	uint64_t cursor = 0;
+	int slices = 0;
+
+	for (uint32_t i = 0; i < 400; i++)
+		f[i] = open_nat(t, i, i & 1, &reason);
+	do {
+		flow_walk(t, &cursor, 7, count_visit, seen);
+		/* Flows that come and go meanwhile do not disturb the others. */
+		uint32_t extra = 500 + (uint32_t)(slices % 100);
+		struct flow *e = open_nat(t, extra, slices & 1, &reason);
+		assert_non_null(e);
+		flow_close(t, e);
+		slices++;
+		assert_true(slices < 1000);
+	} while (cursor);
+	for (uint32_t i = 0; i < 400; i++) {
+		assert_int_equal(seen[i], 1);
+		flow_close(t, f[i]);
+	}
+	flow_table_destroy(t);
+}
+
+static void test_memory_is_as_promised(void **state)
+{
+	(void)state;
+	struct flow_conf conf = { .max_v4 = 1 << 20, .max_v6 = 0 };
+
+	assert_true(flow_table_bytes(&conf) / conf.max_v4 <= 128);
+	conf = (struct flow_conf){ .max_v4 = 0, .max_v6 = 1 << 20 };
+	assert_true(flow_table_bytes(&conf) / conf.max_v6 <= 192);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_a_list),
+		cmocka_unit_test(test_full_table_refuses_and_recovers),
+		cmocka_unit_test(test_overflow_chain),
+		cmocka_unit_test(test_clash),
+		cmocka_unit_test(test_tuples_are_kept),
+		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_timers),
+		cmocka_unit_test(test_walk_meets_each_once),
+		cmocka_unit_test(test_memory_is_as_promised),
+	};
+
+	test_eal_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
