@@ -32,7 +32,8 @@ enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
 #define FLOW_RETURN   0x02 /* both directions are indexed (NAT); otherwise only the forward one (DR) */
 #define FLOW_FIN_FWD  0x04 /* FIN seen from the client, */
 #define FLOW_FIN_RET  0x08 /* from the server */
-#define FLOW_ANSWERED 0x10 /* something came back (NAT), or a second packet (DR) */
+#define FLOW_ALIVE_FWD 0x10 /* ACK without RST seen after a RST, from the client, */
+#define FLOW_ALIVE_RET 0x20 /* from the server */
 
 /* First 40 bytes of an entry. */
 struct flow {

@@ -4,8 +4,8 @@
  *
  *   TCP, both directions seen (NAT):
  *     -- SYN ------------> SYN        half open, tcp_syn
- *     SYN -- answer -----> ESTABLISHED once the server has answered with SYN-ACK and the client acknowledged;
- *                                     tcp_established
+ *     SYN -- SYN-ACK ----> SYN_ACK    the server has answered, tcp_syn
+ *     SYN_ACK -- ACK ----> ESTABLISHED tcp_established
  *     ESTABLISHED -- FIN > FIN        one side has closed, tcp_fin
  *     FIN -- other FIN --> TIME_WAIT  both have, tcp_time_wait
  *     any -- RST --------> RESET      tcp_reset
@@ -13,6 +13,8 @@
  *     what follows the client's FIN does not shorten it: tcp_fin covers the server's closing.
  *   UDP: -- first -------> UDP        udp
  *        -- answer (NAT) or second packet (DR) -> UDP_STREAM, udp_stream
+ *
+ *   RESET -- the connection goes on in every direction seen -> ESTABLISHED (the RST was forged)
  *
  *   A SYN on a flow in FIN, TIME_WAIT or RESET is a new connection (early port reuse).
  */
@@ -37,7 +39,8 @@ enum conn_state {
 	CONN_STATES
 };
 
-const char *conn_state_name(enum conn_state s);
+const char *conn_state_name(enum conn_state s); /* "time-wait" */
+enum conn_state conn_state_find(const char *name); /* CONN_NONE: no such state */
 
 /* The state that a packet of this direction leads to; may set flow.flags. Pure but for that. */
 enum conn_state conn_next(struct flow *f, uint8_t dir, uint8_t tcp_flags);

@@ -20,34 +20,45 @@
 
 /* What one worker keeps; table, counters and picks are its own. */
 struct l4 {
-	const struct model *model; /* of this burst */
+	const struct model *model; /* of this burst; set with l4_set_model() */
 	struct net_worker *net;
 	struct flow_table *flows;
 	struct sched_worker *sched;
 	uint32_t now_ms;
+	uint16_t mtu_min;          /* smallest MTU of a port: packets up to it fit everywhere */
+	bool moved;                /* this burst opened or closed flows: look up again */
+	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	struct traffic *service;   /* by service slot */
 	struct traffic *server;    /* by server slot */
 };
 
 struct fwd_ops {
-	const char *name; /* "dr": enum mode's name */
-	/* The answers' tuple of a new flow, in *ret; false: answers do not come this way, only the forward
-	 * direction is indexed. */
-	bool (*answers)(const struct tuple *fwd, const struct server *server, struct tuple *ret);
-	/* Rewrites the packet for its direction. f holds both tuples. */
+	const char *name; /* that of enum mode: "dr" */
+	/* Whether the balancer sees the answers: the flow has a tuple for them, made by answers(), and a
+	 * packet without a flow cannot be forwarded. Otherwise it goes by Maglev. */
+	bool two_way;
+	/* The tuple of the answers of a new flow; NULL unless two_way. */
+	struct tuple (*answers)(const struct tuple *fwd, const struct server *server);
+	/* Rewrites addresses, ports and checksums for p->dir. */
 	void (*rewrite)(struct pkt *p, const struct flow *f);
-	/* The address whose adjacency the rewritten packet goes to. */
-	struct addr (*next)(const struct pkt *p, const struct flow *f, const struct model *m);
+	/* Where packets of a direction go: the address whose route is looked up. */
+	struct addr (*next)(const struct flow *f, uint8_t dir, const struct server *server);
 };
 
 /* By enum mode; generated. */
 extern const struct fwd_ops *const fwd_table[];
+
+/* Before a burst, when the snapshot is another one. */
+void l4_set_model(struct l4 *l, const struct model *m);
 
 /* Handles every PKT_GO packet of the burst: PKT_SEND, PKT_DROP, PKT_PUNT or taken. */
 void l4_forward_burst(struct l4 *l, struct burst *b);
 
 /* Looks at flows whose timers are due, at most max; returns how many it looked at. */
 unsigned int l4_expire(struct l4 *l, unsigned int max);
+
+/* The moment (ms) the flow's idle time-out is over if no packet comes. */
+uint32_t l4_deadline(const struct l4 *l, const struct flow *f);
 
 /* Closes a flow and keeps the counters right. */
 void l4_close(struct l4 *l, struct flow *f);

@@ -73,6 +73,7 @@ _Static_assert(sizeof(struct pkt) == 64, "one cache line a packet");
 
 struct burst {
 	unsigned int n;
+	bool handed_over; /* by another worker, which has checked and counted the packets */
 	struct pkt pkt[BURST_MAX];
 };
 

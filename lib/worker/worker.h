@@ -45,7 +45,7 @@ struct worker_cycles {
 
 /* The pointer workers load once a burst; the control core stores it. */
 struct snapshot {
-	const struct model *model;
+	struct model *model;
 };
 
 struct worker {
@@ -54,7 +54,6 @@ struct worker {
 	int socket;
 	bool stop;                         /* set by the control core */
 	const struct snapshot *snapshot;
-	const struct model *model;         /* of this burst */
 	struct rcu *rcu;
 	struct net_worker *net;
 	struct l4 l4;                      /* flow table, scheduler, traffic counters */
@@ -68,7 +67,8 @@ struct worker {
 	uint64_t tsc_last;                 /* of the last poll */
 	uint64_t ms_tsc;                   /* tsc at which now_ms next changes */
 	uint32_t now_ms;
-	uint32_t quiet_polls;
+	bool timers_due;                   /* there may be flows to expire */
+	bool was_busy;                     /* the last poll did work */
 	struct worker_cycles cycles;
 	uint64_t *stage_cycles;            /* [STAGE_COUNT], bench only; NULL otherwise */
 	struct burst burst;
@@ -120,11 +120,11 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n);
 
 /* Makes m what workers see from their next burst on, and retires the former one. Takes m. 0 or -errno (then m is not
  * taken and nothing changed). */
-int snapshot_publish(struct snapshot *s, const struct model *m, struct rcu *rcu,
+int snapshot_publish(struct snapshot *s, struct model *m, struct rcu *rcu,
 	const struct model_sched *sched);
 
-/* For model_build(): slots that no worker uses any more; arg is a struct workers. */
-extern const struct model_idle workers_idle_ops;
+/* For model_build(): slots that no worker uses any more. */
+struct model_idle workers_idle(struct workers *all);
 
 /* ---- request.c: what the control core asks of workers ------------------------------------------ */
 
@@ -156,7 +156,7 @@ struct worker_request {
 	enum request_kind kind;
 	struct flow_filter filter;
 	uint64_t cursor;          /* in: where to start; out: where to go on, 0 at the end */
-	uint64_t walk;            /* worker's own */
+	uint64_t walk;            /* the worker's own: where it is */
 	unsigned int max;         /* LIST: room in out */
 	struct flow_info *out;
 	unsigned int n;           /* LIST: filled */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two-arm NAT: the destination becomes the server's address and port; the server's answers pass the balancer, its
+ * gateway, and get the virtual address as their source again.
+ */
+#include "l4.h"
+#include "rewrite.h"
+
+static struct tuple nat_answers(const struct tuple *fwd, const struct server *server)
+{
+	return (struct tuple){
+		.src = server->addr,
+		.dst = fwd->src,
+		.sport = server->port ? rte_cpu_to_be_16(server->port) : fwd->dport,
+		.dport = fwd->sport,
+		.proto = fwd->proto,
+	};
+}
+
+static void nat_rewrite(struct pkt *p, const struct flow *f)
+{
+	if (p->dir == DIR_FORWARD) {
+		struct tuple back = flow_tuple(f, DIR_RETURN);
+
+		rewrite_destination(p, &back.src, back.sport);
+	} else {
+		struct tuple forward = flow_tuple(f, DIR_FORWARD);
+
+		rewrite_source(p, &forward.dst, forward.dport);
+	}
+}
+
+static struct addr nat_next(const struct flow *f, uint8_t dir, const struct server *server)
+{
+	return flow_tuple(f, dir == DIR_FORWARD ? DIR_RETURN : DIR_FORWARD).src;
+}
+
+const struct fwd_ops fwd_ops_nat = {
+	.name = "nat",
+	.two_way = true,
+	.answers = nat_answers,
+	.rewrite = nat_rewrite,
+	.next = nat_next,
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rewrite.h"
+
+#include <netinet/in.h>
+
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "net/wire.h"
+
+/* The transport checksum takes up a change. A UDP checksum of 0 means none (RFC 768) and stays. */
+static void l4_adjust(struct pkt *p, uint64_t diff)
+{
+	uint8_t *at = p->l4 + (p->proto == IPPROTO_TCP ? offsetof(struct rte_tcp_hdr, cksum)
+						       : offsetof(struct rte_udp_hdr, dgram_cksum));
+	uint16_t sum;
+
+	memcpy(&sum, at, sizeof(sum));
+	if (p->proto == IPPROTO_UDP && sum == 0)
+		return;
+	sum = wire_adjust(sum, diff);
+	if (p->proto == IPPROTO_UDP && sum == 0)
+		sum = 0xffff;
+	memcpy(at, &sum, sizeof(sum));
+}
+
+/* addr_at and port_at: the fields in the packet. */
+static inline void rewrite_end(
+	struct pkt *p, uint8_t *addr_at, uint8_t *port_at, const struct addr *a, rte_be16_t port)
+{
+	uint16_t old_port;
+	uint64_t diff;
+
+	if (p->family == 4) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p->l3;
+		uint32_t old;
+
+		memcpy(&old, addr_at, 4);
+		diff = wire_diff4(old, a->w[3]);
+		ip->hdr_checksum = wire_adjust(ip->hdr_checksum, diff);
+		memcpy(addr_at, &a->w[3], 4);
+	} else {
+		diff = wire_diff16(addr_at, a->b);
+		memcpy(addr_at, a->b, 16);
+	}
+	memcpy(&old_port, port_at, 2);
+	memcpy(port_at, &port, 2);
+	l4_adjust(p, diff + wire_diff2(old_port, port));
+}
+
+void rewrite_destination(struct pkt *p, const struct addr *a, rte_be16_t port)
+{
+	rewrite_end(p, p->l3 + (p->family == 4 ? 16 : 24), p->l4 + 2, a, port);
+}
+
+void rewrite_source(struct pkt *p, const struct addr *a, rte_be16_t port)
+{
+	rewrite_end(p, p->l3 + (p->family == 4 ? 12 : 8), p->l4, a, port);
+}
+
+void rewrite_ttl(struct pkt *p)
+{
+	if (p->family == 4) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p->l3;
+		uint16_t from, to;
+
+		/* Time to live and protocol are one word of the sum. */
+		memcpy(&from, &ip->time_to_live, 2);
+		ip->time_to_live--;
+		memcpy(&to, &ip->time_to_live, 2);
+		ip->hdr_checksum = wire_adjust(ip->hdr_checksum, wire_diff2(from, to));
+	} else {
+		((struct rte_ipv6_hdr *)p->l3)->hop_limits--;
+	}
+}

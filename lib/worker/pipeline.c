@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What becomes of a burst: this list of stages, top to bottom. Each works on the packets whose verdict is still
+ * PKT_GO; the last step deals with the side exits.
+ */
+#include "worker.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_cycles.h>
+
+#include "net/parse.h"
+
+const char *stage_name(enum stage s)
+{
+	static const char *const names[STAGE_COUNT] = { "parse", "steer", "lookup", "forward", "output" };
+
+	return names[s];
+}
+
+/* Cycles of a stage, when somebody wants them. */
+static inline void stage_done(struct worker *w, enum stage s, uint64_t *since)
+{
+	if (unlikely(w->stage_cycles != NULL)) {
+		uint64_t now = rte_rdtsc();
+
+		w->stage_cycles[s] += now - *since;
+		*since = now;
+	}
+}
+
+/* Drops and punts; what was taken is no longer ours. */
+static void side_exits(struct worker *w, struct burst *b)
+{
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct pkt *p = &b->pkt[i];
+
+		if (p->verdict == PKT_DROP)
+			net_drop(w->net, p->mbuf, (enum drop_reason)p->reason);
+		else if (unlikely(p->verdict == PKT_PUNT))
+			net_punt(w->net, p->mbuf);
+	}
+}
+
+void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
+{
+	struct burst *b = &w->burst;
+	uint64_t since = w->stage_cycles ? rte_rdtsc() : 0;
+
+	parse_burst(w->net, flow_key(w->l4.flows), b, mbufs, n);
+	stage_done(w, STAGE_PARSE, &since);
+	steer_burst(w->steer, w->net, b);
+	stage_done(w, STAGE_STEER, &since);
+	flow_lookup_burst(w->l4.flows, b);
+	stage_done(w, STAGE_LOOKUP, &since);
+	l4_forward_burst(&w->l4, b);
+	stage_done(w, STAGE_FORWARD, &since);
+	icmp_input(w->net, b);
+	net_output(w->net, b);
+	side_exits(w, b);
+	stage_done(w, STAGE_OUTPUT, &since);
+}

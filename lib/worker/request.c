@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests of the control core that a worker serves in slices: list, count, flush. */
+#include "worker.h"
+
+#include <errno.h>
+
+/* Entries visited in a poll: a few microseconds. */
+#define SLICE 64
+
+int request_post(struct worker *w, struct worker_request *r)
+{
+	r->done = false;
+	r->n = 0;
+	r->matched = 0;
+	r->walk = r->cursor;
+	return rte_ring_sp_enqueue(w->requests, r) == 0 ? 0 : -EAGAIN;
+}
+
+static bool flow_is_orphan(const struct l4 *l, const struct flow *f)
+{
+	return l->model->service_gen[f->service] != f->service_gen ||
+	       l->model->server_gen[f->server] != f->server_gen;
+}
+
+static bool flow_matches(const struct l4 *l, const struct flow_filter *filter, const struct flow *f)
+{
+	if ((filter->service && filter->service != f->service) ||
+		(filter->server && filter->server != f->server) ||
+		(filter->state && filter->state != f->state) ||
+		(filter->proto && filter->proto != f->proto) ||
+		(filter->orphans && !flow_is_orphan(l, f)))
+		return false;
+	if (filter->any_client)
+		return true;
+
+	struct tuple t = flow_tuple(f, DIR_FORWARD);
+
+	return prefix_contains(&filter->client, &t.src);
+}
+
+static void flow_describe(const struct worker *w, const struct flow *f, struct flow_info *out)
+{
+	uint32_t left = l4_deadline(&w->l4, f) - w->now_ms;
+
+	*out = (struct flow_info){
+		.forward = flow_tuple(f, DIR_FORWARD),
+		.service = f->service,
+		.service_gen = f->service_gen,
+		.server = f->server,
+		.server_gen = f->server_gen,
+		.state = f->state,
+		.mode = f->mode,
+		.worker = (uint8_t)w->id,
+		.idle_ms = w->now_ms - f->seen,
+		.age_ms = w->now_ms - f->born,
+		.expires_ms = (int32_t)left > 0 ? left : 0,
+	};
+	if (f->flags & FLOW_RETURN)
+		out->back = flow_tuple(f, DIR_RETURN);
+}
+
+/* One flow of the walk; false when the list is full. */
+static bool visit(void *arg, struct flow *f)
+{
+	struct worker *w = arg;
+	struct worker_request *r = w->current;
+
+	if (!flow_matches(&w->l4, &r->filter, f))
+		return true;
+	r->matched++;
+	if (r->kind == REQUEST_FLUSH)
+		l4_close(&w->l4, f);
+	if (r->kind != REQUEST_LIST)
+		return true;
+	flow_describe(w, f, &r->out[r->n++]);
+	return r->n < r->max;
+}
+
+unsigned int request_serve(struct worker *w)
+{
+	struct worker_request *r;
+
+	if (!w->current && rte_ring_sc_dequeue(w->requests, (void **)&w->current) < 0)
+		return 0;
+	r = w->current;
+	if (r->kind != REQUEST_LIST || r->max > 0)
+		flow_walk(w->l4.flows, &r->walk, SLICE, visit, w);
+	if (r->walk == 0 || (r->kind == REQUEST_LIST && r->n >= r->max)) {
+		r->cursor = r->walk;
+		w->current = NULL;
+		__atomic_store_n(&r->done, true, __ATOMIC_RELEASE);
+	}
+	return SLICE;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Workers: their making, one turn of the loop, and the loop. */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_cycles.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_pause.h>
+
+#include "base/log.h"
+
+#define HANDOFF_DEPTH  1024
+#define REQUEST_DEPTH  16
+#define EXPIRE_A_POLL  32 /* flows looked at, at most */
+
+/* ---- one turn ------------------------------------------------------------------------------- */
+
+static void clock_advance(struct worker *w, uint64_t tsc)
+{
+	if (likely((int64_t)(tsc - w->ms_tsc) < 0))
+		return;
+
+	uint64_t ms_cycles = w->tsc_hz / 1000, passed = (tsc - w->ms_tsc) / ms_cycles + 1;
+
+	w->now_ms += (uint32_t)passed;
+	w->ms_tsc += passed * ms_cycles;
+	w->l4.now_ms = w->net->now_ms = w->l4.sched->now_ms = w->now_ms;
+	w->timers_due = true;
+}
+
+/* What this poll sees of the control core's work. */
+static bool snapshot_load(struct worker *w)
+{
+	const struct model *m = __atomic_load_n(&w->snapshot->model, __ATOMIC_ACQUIRE);
+
+	if (unlikely(!m))
+		return false;
+	if (unlikely(m != w->l4.model)) {
+		l4_set_model(&w->l4, m);
+		w->net->table = m->net;
+	}
+	w->net->epoch = neigh_epoch(w->net->neigh);
+	return true;
+}
+
+static unsigned int receive(struct worker *w)
+{
+	struct rte_mbuf *mbufs[BURST_MAX];
+	unsigned int n, total = 0;
+
+	if (w->steer->n_workers > 1) {
+		n = steer_receive(w->steer, mbufs, BURST_MAX);
+		if (n) {
+			w->burst.handed_over = true;
+			pipeline_run(w, mbufs, n);
+			w->burst.handed_over = false;
+			total += n;
+		}
+	}
+	for (unsigned int i = 0; i < w->n_queues; i++) {
+		n = nic_rx(w->queue[i].nic, w->queue[i].queue, mbufs, BURST_MAX);
+		if (n)
+			pipeline_run(w, mbufs, n);
+		total += n;
+	}
+	return total;
+}
+
+/* A bounded number of timers a poll; those left are due in the next. */
+static unsigned int expire(struct worker *w)
+{
+	unsigned int n;
+
+	if (!w->timers_due)
+		return 0;
+	n = l4_expire(&w->l4, EXPIRE_A_POLL);
+	w->timers_due = n > 0;
+	return n;
+}
+
+unsigned int worker_poll(struct worker *w, uint64_t tsc)
+{
+	uint64_t passed = tsc - w->tsc_last;
+	unsigned int work;
+
+	/* The time since the last poll began is that poll's. */
+	counter_add(w->was_busy ? &w->cycles.busy : &w->cycles.idle, passed);
+	w->tsc_last = tsc;
+	clock_advance(w, tsc);
+	if (unlikely(!snapshot_load(w)))
+		return 0;
+
+	work = request_serve(w);
+	work += receive(w);
+	work += expire(w);
+	work += net_flush(w->net);
+	rcu_quiescent(w->rcu, w->id);
+
+	w->was_busy = work > 0;
+	counter_add(&w->cycles.polls, 1);
+	if (work)
+		counter_add(&w->cycles.busy_polls, 1);
+	return work;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+static void worker_sleep(struct worker *w, uint32_t us)
+{
+	rcu_offline(w->rcu, w->id);
+	usleep(us);
+	rcu_online(w->rcu, w->id);
+	counter_add(&w->cycles.sleeps, 1);
+}
+
+void worker_run(struct worker *w)
+{
+	uint32_t quiet = 0, us = w->idle.sleep_min_us;
+
+	/* Sleeps of a few microseconds are to be just that. */
+	prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+	w->tsc_last = rte_rdtsc();
+	w->ms_tsc = w->tsc_last;
+	rcu_online(w->rcu, w->id);
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		if (worker_poll(w, rte_rdtsc())) {
+			quiet = 0;
+			us = w->idle.sleep_min_us;
+		} else if (w->idle.spins && ++quiet > w->idle.spins) {
+			worker_sleep(w, us);
+			us = RTE_MIN(us * 2, w->idle.sleep_max_us);
+		} else {
+			rte_pause();
+		}
+	}
+	rcu_offline(w->rcu, w->id);
+}
+
+void worker_stop(struct worker *w)
+{
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELAXED);
+}
+
+/* ---- making --------------------------------------------------------------------------------- */
+
+static int worker_init(struct worker *w, const struct workers_conf *conf, struct workers *all)
+{
+	struct flow_conf flows = {
+		.max_v4 = conf->max_v4, .max_v6 = conf->max_v6, .socket = w->socket
+	};
+	char name[RTE_RING_NAMESIZE];
+	int rc = hash_key_random(&flows.key);
+
+	if (rc < 0)
+		return rc;
+	w->snapshot = conf->snapshot;
+	w->rcu = conf->rcu;
+	w->idle = conf->idle;
+	w->tsc_hz = conf->tsc_hz ? conf->tsc_hz : rte_get_tsc_hz();
+	w->net = w->l4.net = all->net[w->id];
+	w->steer = all->steer[w->id];
+	snprintf(name, sizeof(name), "requests_%hu", w->id);
+	w->requests = rte_ring_create(name, REQUEST_DEPTH, w->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	w->l4.flows = flow_table_create(&flows, 0);
+	w->l4.sched = sched_worker_create(w->id, conf->n, w->socket);
+	w->l4.service = rte_calloc_socket(
+		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);
+	w->l4.server = rte_calloc_socket(
+		"traffic", MODEL_SERVERS_MAX, sizeof(struct traffic), 64, w->socket);
+	if (!w->requests || !w->l4.flows || !w->l4.sched || !w->l4.service || !w->l4.server)
+		return -ENOMEM;
+	return 0;
+}
+
+/* Queue q of a nic is polled by worker q; a nic of one queue by worker (its number) modulo n. */
+static void deal_queues(struct workers *all, const struct workers_conf *conf)
+{
+	for (unsigned int i = 0; i < conf->n_nics; i++) {
+		struct nic *nic = conf->nics[i];
+
+		for (uint16_t q = 0; q < nic->rxqs; q++) {
+			unsigned int to = nic->rxqs == 1 ? nic->id % conf->n : q % conf->n;
+			struct worker *w = all->worker[to];
+
+			w->queue[w->n_queues++] = (struct rx_queue){ nic, q };
+		}
+	}
+}
+
+static struct worker *worker_alloc(const struct workers_conf *conf, unsigned int id)
+{
+	int socket = conf->lcores ? (int)rte_lcore_to_socket_id(conf->lcores[id]) : SOCKET_ID_ANY;
+	struct worker *w = rte_zmalloc_socket("worker", sizeof(*w), 64, socket);
+
+	if (w) {
+		w->id = (uint16_t)id;
+		w->lcore = conf->lcores ? conf->lcores[id] : 0;
+		w->socket = socket;
+	}
+	return w;
+}
+
+struct workers *workers_create(const struct workers_conf *conf, struct faults *faults)
+{
+	struct workers *all = calloc(1, sizeof(*all));
+	struct sched_worker **scheds = calloc(conf->n, sizeof(*scheds));
+	int *sockets = calloc(conf->n + 1, sizeof(*sockets));
+
+	if (!all || !scheds || !sockets)
+		goto fail;
+	all->n = conf->n;
+	all->rcu = conf->rcu;
+	all->worker = calloc(conf->n, sizeof(*all->worker));
+	if (!all->worker)
+		goto fail;
+	for (unsigned int i = 0; i < conf->n; i++) {
+		all->worker[i] = worker_alloc(conf, i);
+		if (!all->worker[i])
+			goto fail;
+		sockets[i] = all->worker[i]->socket;
+	}
+	sockets[conf->n] = SOCKET_ID_ANY;
+	all->net = net_workers_create(conf->n + 1, conf->nics, conf->n_nics, conf->neigh,
+		conf->neigh_conf, conf->pools, sockets);
+	all->steer = steer_create(conf->n, HANDOFF_DEPTH, sockets);
+	if (!all->net || !all->steer)
+		goto fail;
+	for (unsigned int i = 0; i < conf->n; i++) {
+		if (worker_init(all->worker[i], conf, all) < 0)
+			goto fail;
+		scheds[i] = all->worker[i]->l4.sched;
+	}
+	sched_workers_join(scheds, conf->n);
+	deal_queues(all, conf);
+	free(sockets);
+	free(scheds);
+	return all;
+
+fail:
+	fault_add(faults, "limits", "not enough memory for %u workers with %u IPv4 and %u IPv6 flows each",
+		conf->n, conf->max_v4, conf->max_v6);
+	free(sockets);
+	free(scheds);
+	workers_destroy(all);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void worker_free(struct worker *w)
+{
+	rte_free(w->l4.server);
+	rte_free(w->l4.service);
+	if (w->l4.sched)
+		sched_worker_destroy(w->l4.sched);
+	flow_table_destroy(w->l4.flows);
+	rte_ring_free(w->requests);
+	rte_free(w);
+}
+
+void workers_destroy(struct workers *all)
+{
+	if (!all)
+		return;
+	if (all->worker)
+		for (unsigned int i = 0; i < all->n && all->worker[i]; i++)
+			worker_free(all->worker[i]);
+	if (all->steer)
+		steer_destroy(all->steer, all->n);
+	if (all->net)
+		net_workers_destroy(all->net, all->n + 1);
+	free(all->worker);
+	free(all);
+}
