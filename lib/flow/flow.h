@@ -115,6 +115,27 @@ void flow_close(struct flow_table *t, struct flow *f);
 /* The tuple of one direction (DIR_RETURN only with FLOW_RETURN). */
 struct tuple flow_tuple(const struct flow *f, uint8_t dir);
 
+/* The source of a direction's tuple, or its destination: where its 4 or 16 bytes of address stand, and the port. */
+static inline const void *flow_source(const struct flow *f, uint8_t dir, rte_be16_t *port)
+{
+	if (f->flags & FLOW_V6) {
+		*port = ((const struct flow6 *)f)->tuple[dir].sport;
+		return &((const struct flow6 *)f)->tuple[dir].src;
+	}
+	*port = ((const struct flow4 *)f)->tuple[dir].sport;
+	return &((const struct flow4 *)f)->tuple[dir].src;
+}
+
+static inline const void *flow_destination(const struct flow *f, uint8_t dir, rte_be16_t *port)
+{
+	if (f->flags & FLOW_V6) {
+		*port = ((const struct flow6 *)f)->tuple[dir].dport;
+		return &((const struct flow6 *)f)->tuple[dir].dst;
+	}
+	*port = ((const struct flow4 *)f)->tuple[dir].dport;
+	return &((const struct flow4 *)f)->tuple[dir].dst;
+}
+
 /* (Re)arms the flow's timer. */
 void flow_arm(struct flow_table *t, struct flow *f, uint32_t at_ms);
 

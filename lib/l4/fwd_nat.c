@@ -19,14 +19,15 @@ static struct tuple nat_answers(const struct tuple *fwd, const struct server *se
 
 static void nat_rewrite(struct pkt *p, const struct flow *f)
 {
+	const void *address;
+	rte_be16_t port;
+
 	if (p->dir == DIR_FORWARD) {
-		struct tuple back = flow_tuple(f, DIR_RETURN);
-
-		rewrite_destination(p, &back.src, back.sport);
+		address = flow_source(f, DIR_RETURN, &port);
+		rewrite_destination(p, address, port);
 	} else {
-		struct tuple forward = flow_tuple(f, DIR_FORWARD);
-
-		rewrite_source(p, &forward.dst, forward.dport);
+		address = flow_destination(f, DIR_FORWARD, &port);
+		rewrite_source(p, address, port);
 	}
 }
 

@@ -27,36 +27,37 @@ static void l4_adjust(struct pkt *p, uint64_t diff)
 
 /* addr_at and port_at: the fields in the packet. */
 static inline void rewrite_end(
-	struct pkt *p, uint8_t *addr_at, uint8_t *port_at, const struct addr *a, rte_be16_t port)
+	struct pkt *p, uint8_t *addr_at, uint8_t *port_at, const void *address, rte_be16_t port)
 {
 	uint16_t old_port;
 	uint64_t diff;
 
 	if (p->family == 4) {
 		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p->l3;
-		uint32_t old;
+		uint32_t from, to;
 
-		memcpy(&old, addr_at, 4);
-		diff = wire_diff4(old, a->w[3]);
+		memcpy(&from, addr_at, 4);
+		memcpy(&to, address, 4);
+		diff = wire_diff4(from, to);
 		ip->hdr_checksum = wire_adjust(ip->hdr_checksum, diff);
-		memcpy(addr_at, &a->w[3], 4);
+		memcpy(addr_at, &to, 4);
 	} else {
-		diff = wire_diff16(addr_at, a->b);
-		memcpy(addr_at, a->b, 16);
+		diff = wire_diff16(addr_at, address);
+		memcpy(addr_at, address, 16);
 	}
 	memcpy(&old_port, port_at, 2);
 	memcpy(port_at, &port, 2);
 	l4_adjust(p, diff + wire_diff2(old_port, port));
 }
 
-void rewrite_destination(struct pkt *p, const struct addr *a, rte_be16_t port)
+void rewrite_destination(struct pkt *p, const void *address, rte_be16_t port)
 {
-	rewrite_end(p, p->l3 + (p->family == 4 ? 16 : 24), p->l4 + 2, a, port);
+	rewrite_end(p, p->l3 + (p->family == 4 ? 16 : 24), p->l4 + 2, address, port);
 }
 
-void rewrite_source(struct pkt *p, const struct addr *a, rte_be16_t port)
+void rewrite_source(struct pkt *p, const void *address, rte_be16_t port)
 {
-	rewrite_end(p, p->l3 + (p->family == 4 ? 12 : 8), p->l4, a, port);
+	rewrite_end(p, p->l3 + (p->family == 4 ? 12 : 8), p->l4, address, port);
 }
 
 void rewrite_ttl(struct pkt *p)

@@ -5,9 +5,9 @@
 
 #include "net/pkt.h"
 
-/* New destination or source address and port; the address is of the packet's family. */
-void rewrite_destination(struct pkt *p, const struct addr *a, rte_be16_t port);
-void rewrite_source(struct pkt *p, const struct addr *a, rte_be16_t port);
+/* New destination or source address and port. address: 4 or 16 bytes, as the packet's family has them. */
+void rewrite_destination(struct pkt *p, const void *address, rte_be16_t port);
+void rewrite_source(struct pkt *p, const void *address, rte_be16_t port);
 
 /* Takes one off the time to live (hop limit), which is at least 2. */
 void rewrite_ttl(struct pkt *p);

@@ -52,6 +52,7 @@ struct parser {
 	uint8_t port;
 	uint64_t mac; /* as mac_load() gives it */
 	uint64_t packets, bytes;
+	bool counted; /* by the worker that received them */
 };
 
 /* ---- small things --------------------------------------------------------------------------- */
@@ -595,11 +596,11 @@ static __rte_always_inline void parse_ipv6(const struct parser *ps, struct pkt *
 
 static void count(struct parser *ps)
 {
-	if (ps->packets) {
+	if (ps->packets && !ps->counted) {
 		counter_add(&ps->w->port[ps->port].rx_packets, ps->packets);
 		counter_add(&ps->w->port[ps->port].rx_bytes, ps->bytes);
-		ps->packets = ps->bytes = 0;
 	}
+	ps->packets = ps->bytes = 0;
 }
 
 /* Finds the port of a nic and VLAN. */
@@ -677,7 +678,8 @@ void parse_burst(struct net_worker *w, const struct hash_key *key, struct burst 
 	struct rte_mbuf **mbufs, unsigned int n)
 {
 	struct parser ps = {
-		.w = w, .table = w->table, .key = key, .link = LINK_NONE, .port = NET_PORT_NONE
+		.w = w, .table = w->table, .key = key, .link = LINK_NONE, .port = NET_PORT_NONE,
+		.counted = b->handed_over
 	};
 
 	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)AHEAD); i++)
