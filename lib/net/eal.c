@@ -7,12 +7,14 @@
  * caught. It starts happily without a device that was asked for: each is compared with what was
  * probed. After the start DPDK's log lines go to ours.
  */
-#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -20,86 +22,123 @@
 #include <rte_log.h>
 
 #include "base/log.h"
-#include "port_priv.h"
+#include "precheck.h"
 
-/* ---- DPDK's log ------------------------------------------------------------------------------ */
-
-/* Cookie of the stream that the EAL logs to; freed when the stream is closed. */
-struct eal_log {
-	bool started; /* lines go to our log; before, they are caught */
-	size_t n;
-	char caught[16384];
-};
+/* ---- what DPDK says -------------------------------------------------------------------------- */
 
 static int syslog_level(unsigned int level)
 {
 	return level >= RTE_LOG_EMERG && level <= RTE_LOG_DEBUG ? (int)level - 1 : LOG_INFO;
 }
 
-/* Stands in for write(2) of the stream: rte_vlog() flushes after each message. */
-static ssize_t eal_log_write(void *cookie, const char *buf, size_t n)
+/* Stands in for write(2) of the stream DPDK logs to: rte_vlog() flushes after each message. */
+static ssize_t log_line(void *cookie, const char *buf, size_t n)
 {
-	struct eal_log *log = cookie;
-	size_t room = sizeof(log->caught) - 1 - log->n, len = n;
+	size_t len = n;
 
 	while (len > 0 && buf[len - 1] == '\n')
 		len--;
-	if (log->started) {
-		log_write(syslog_level((unsigned int)rte_log_cur_msg_loglevel()), "%.*s", (int)len,
-			buf);
-		return (ssize_t)n;
-	}
-	log_debug("%.*s", (int)len, buf);
-	memcpy(log->caught + log->n, buf, n < room ? n : room);
-	log->n += n < room ? n : room;
+	log_write(syslog_level((unsigned int)rte_log_cur_msg_loglevel()), "%.*s", (int)len, buf);
 	return (ssize_t)n;
 }
 
-static int eal_log_close(void *cookie)
+/* From now on DPDK's lines go to our log. */
+static void log_divert(void)
 {
-	free(cookie);
-	return 0;
+	FILE *f = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = log_line });
+
+	if (f)
+		rte_openlog_stream(f);
 }
 
-static FILE *eal_log_open(struct eal_log **out)
-{
-	cookie_io_functions_t io = { .write = eal_log_write, .close = eal_log_close };
-	struct eal_log *log = calloc(1, sizeof(*log));
-	FILE *f = log ? fopencookie(log, "w", io) : NULL;
-
-	if (!f) {
-		free(log);
-		return NULL;
-	}
-	rte_openlog_stream(f);
-	*out = log;
-	return f;
-}
-
-static void eal_log_end(void)
+static void log_restore(void)
 {
 	FILE *f = rte_log_get_stream();
 
 	rte_openlog_stream(NULL);
-	fclose(f);
+	if (f != stderr)
+		fclose(f);
 }
 
-/* The caught lines that hold word ("" for all), the last first to go when room is short, in one
- * line. */
-static const char *caught_lines(struct eal_log *log, const char *word, char *out, size_t size)
+/* While the EAL starts, all that it and its drivers write is kept in a file in memory: besides its
+ * log, it prints to both standard streams. */
+struct capture {
+	int file, out, err; /* the file, and where the standard streams went before */
+	FILE *log;
+	char *text; /* after capture_end() */
+};
+
+/* The log's part of it: what comes before an abort is shown at once, or nobody would see it. */
+static ssize_t capture_line(void *cookie, const char *buf, size_t n)
 {
-	char *copy = strdup(log->caught), *save = NULL;
+	struct capture *c = cookie;
+	int fd = rte_log_cur_msg_loglevel() <= (int)RTE_LOG_CRIT ? c->err : STDERR_FILENO;
+
+	return write(fd, buf, n);
+}
+
+static int capture_begin(struct capture *c)
+{
+	cookie_io_functions_t io = { .write = capture_line };
+
+	c->file = memfd_create("eal-log", MFD_CLOEXEC);
+	c->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	c->err = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	c->log = fopencookie(c, "w", io);
+	if (c->file < 0 || c->out < 0 || c->err < 0 || !c->log)
+		return -errno;
+	fflush(stdout);
+	dup2(c->file, STDOUT_FILENO);
+	dup2(c->file, STDERR_FILENO);
+	rte_openlog_stream(c->log);
+	return 0;
+}
+
+static void capture_end(struct capture *c)
+{
+	off_t size;
+
+	rte_openlog_stream(NULL);
+	fclose(c->log);
+	fflush(stdout);
+	dup2(c->out, STDOUT_FILENO);
+	dup2(c->err, STDERR_FILENO);
+	size = lseek(c->file, 0, SEEK_END);
+	c->text = calloc(1, (size_t)size + 1);
+	if (c->text && pread(c->file, c->text, (size_t)size, 0) < 0)
+		c->text[0] = '\0';
+	close(c->file);
+	close(c->out);
+	close(c->err);
+}
+
+/* Lines that hold word ("": all) in one line, without those that say that all is well. */
+static const char *captured(const struct capture *c, const char *word, char *out, size_t size)
+{
+	char *copy = strdup(c->text ? c->text : ""), *save = NULL;
 	size_t used = 0;
 
 	out[0] = '\0';
 	for (char *l = copy ? strtok_r(copy, "\n", &save) : NULL; l;
 		l = strtok_r(NULL, "\n", &save)) {
-		if (!strstr(l, word) || used + strlen(l) + 4 > size)
+		if (!strncmp(l, "EAL: Detected", 13) || !strstr(l, word) || strstr(out, l))
 			continue;
+		if (!strncmp(l, "Usage: ", 7) || used + strlen(l) + 4 > size)
+			break;
 		used += (size_t)snprintf(out + used, size - used, "%s%s", used ? " / " : "", l);
 	}
 	free(copy);
 	return out[0] ? out : "nothing";
+}
+
+static void captured_to_log(const struct capture *c)
+{
+	char *copy = strdup(c->text ? c->text : ""), *save = NULL;
+
+	for (char *l = copy ? strtok_r(copy, "\n", &save) : NULL; l;
+		l = strtok_r(NULL, "\n", &save))
+		log_debug("%s", l);
+	free(copy);
 }
 
 /* ---- arguments ------------------------------------------------------------------------------- */
@@ -220,6 +259,11 @@ static int build_args(struct args *a, const struct eal_plan *plan, const struct 
 		args_add2(a, "--file-prefix", eal_file_prefix(plan));
 	add_devices(a, plan, specs);
 	add_profile_args(a, plan);
+	/* Files of hugepages would outlive us and keep the memory taken. */
+	if (!eal_has_option(plan, "--no-huge", NULL) &&
+		!eal_has_option(plan, "--in-memory", NULL) &&
+		!eal_has_option(plan, "--huge-unlink", NULL))
+		args_add(a, "--huge-unlink=always");
 	if (eal_has_option(plan, "--no-huge", NULL) && !eal_has_option(plan, "-m", NULL)) {
 		snprintf(mib, sizeof(mib), "%llu", (unsigned long long)eal_plan_mib(plan));
 		args_add2(a, "-m", mib);
@@ -262,30 +306,24 @@ static int parse_devices(
 	return rc;
 }
 
-/* rte_eal_init() prints its usage to standard output when it does not know an argument. */
-static int eal_init_quietly(struct args *a)
+static int init_captured(struct args *a, struct capture *c)
 {
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), out = dup(STDOUT_FILENO), rc;
 	char **v = malloc(sizeof(*v) * (size_t)(a->n + 1)); /* it is reordered */
+	int rc = v ? capture_begin(c) : -ENOMEM;
 
-	fflush(stdout);
-	if (null >= 0 && out >= 0)
-		dup2(null, STDOUT_FILENO);
-	if (v)
+	if (rc == 0) {
 		memcpy(v, a->v, sizeof(*v) * (size_t)(a->n + 1));
-	rc = v ? rte_eal_init(a->n, v) : -1;
-	fflush(stdout);
-	if (null >= 0 && out >= 0)
-		dup2(out, STDOUT_FILENO);
-	close(null);
-	close(out);
+		rc = rte_eal_init(a->n, v) < 0 ? -rte_errno : 0;
+		capture_end(c);
+		captured_to_log(c);
+	}
 	free(v);
-	return rc < 0 ? -rte_errno : 0;
+	return rc;
 }
 
 /* Every device that was asked for must have been probed. */
 static int check_probed(const struct eal_plan *plan, const struct device_spec *specs,
-	struct eal_log *log, struct faults *faults)
+	const struct capture *c, struct faults *faults)
 {
 	char path[32], lines[1024];
 	int rc = 0;
@@ -294,53 +332,105 @@ static int check_probed(const struct eal_plan *plan, const struct device_spec *s
 		if (nic_probed(specs[i].name))
 			continue;
 		snprintf(path, sizeof(path), "ports[%u].device", i);
-		fault_add(faults, path, "%s: no driver of DPDK took the device (%s); DPDK says: %s",
-			plan->devices[i], specs[i].driver[0] ? specs[i].driver : "PCI",
-			caught_lines(log, specs[i].name, lines, sizeof(lines)));
+		fault_add(faults, path, "%s: %s%s did not take it; DPDK says: %s", plan->devices[i],
+			specs[i].pci ? "DPDK's drivers" : "the driver ", specs[i].driver,
+			captured(c, specs[i].name, lines, sizeof(lines)));
 		rc = -ENODEV;
 	}
 	return rc;
 }
 
+/* The EAL did not start: a virtual device whose driver is not installed, or its own words. */
+static void explain_failure(const struct eal_plan *plan, const struct device_spec *specs, int rc,
+	const struct capture *c, struct faults *faults)
+{
+	char text[1024];
+	bool known = false;
+
+	for (unsigned int i = 0; i < plan->n_devices; i++) {
+		char path[32];
+
+		snprintf(text, sizeof(text), "failed to parse device \"%s\"", specs[i].name);
+		if (specs[i].pci || !c->text || !strstr(c->text, text))
+			continue;
+		snprintf(path, sizeof(path), "ports[%u].device", i);
+		fault_add(faults, path,
+			"%s: this DPDK has no driver %s; Debian has drivers in packages named "
+			"librte-net-...",
+			plan->devices[i], specs[i].driver);
+		known = true;
+	}
+	if (!known)
+		fault_add(faults, "", "the EAL does not start (%s); it says: %s", strerror(-rc),
+			captured(c, "", text, sizeof(text)));
+}
+
 int eal_start(const struct eal_plan *plan, struct faults *faults)
 {
 	struct device_spec *specs = calloc(plan->n_devices + 1, sizeof(*specs));
+	struct capture capture = { 0 };
 	struct args args = { 0 };
-	struct eal_log *log;
-	char lines[1024];
+	struct host host;
 	int rc = -ENOMEM;
 
-	if (!specs)
-		goto memory;
+	if (!specs) {
+		fault_add(faults, "", "out of memory");
+		return rc;
+	}
 	rc = parse_devices(plan, specs, faults);
 	if (rc)
 		goto out;
+	rc = eal_precheck(host_real(&host), plan, specs, faults);
+	if (rc)
+		goto out;
 	rc = build_args(&args, plan, specs);
-	if (rc || !eal_log_open(&log))
-		goto memory;
-	rc = eal_init_quietly(&args);
+	if (rc == 0)
+		rc = init_captured(&args, &capture);
 	if (rc) {
-		fault_add(faults, "", "the EAL does not start (%s); it says: %s", strerror(-rc),
-			caught_lines(log, "", lines, sizeof(lines)));
-		eal_log_end();
+		explain_failure(plan, specs, rc, &capture, faults);
 		goto out;
 	}
-	rc = check_probed(plan, specs, log, faults);
-	log->started = true;
+	log_divert();
+	rc = check_probed(plan, specs, &capture, faults);
 	if (rc)
 		eal_stop();
-	goto out;
-memory:
-	rc = -ENOMEM;
-	fault_add(faults, "", "out of memory");
 out:
+	free(capture.text);
 	args_free(&args);
 	free(specs);
 	return rc;
 }
 
+/* What the EAL leaves in its folder of /run. */
+static void remove_run_dir(const char *dir)
+{
+	static const char *const ours[] = { "config", "hugepage_info", "hugepage_data", "fbarray_",
+		"mp_socket", "dpdk_telemetry" };
+	char path[PATH_MAX];
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	while (d && (e = readdir(d)))
+		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+			if (!strncmp(e->d_name, ours[i], strlen(ours[i])) &&
+				(size_t)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) <
+					sizeof(path))
+				unlink(path);
+	if (d)
+		closedir(d);
+	rmdir(dir);
+}
+
 void eal_stop(void)
 {
+	const char *dir = rte_eal_get_runtime_dir();
+	char copy[PATH_MAX] = "";
+
+	if (dir)
+		snprintf(copy, sizeof(copy), "%s", dir);
 	rte_eal_cleanup();
-	eal_log_end();
+	log_restore();
+	/* We were the primary process: the lock in "config" is ours until we end. */
+	if (copy[0])
+		remove_run_dir(copy);
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Private to lib/net: what eal_start() looks up before it starts the EAL. */
+#ifndef NET_PRECHECK_H
+#define NET_PRECHECK_H
+
+#include "port_priv.h"
+
+/* How the machine is seen. root stands before /sys, /proc, /dev and what is mounted: "", or the
+ * tree of a test. */
+struct host {
+	const char *root;
+	const char *run; /* where the EAL keeps its "dpdk" directory, below root */
+	int (*iface_flags)(const char *name);  /* IFF_*, or -errno */
+	int (*core_usable)(unsigned int core); /* may this process run there: 0, or -errno */
+};
+
+/* Fills in the machine itself. Returns h. */
+const struct host *host_real(struct host *h);
+
+/* 0, or -errno with every fault found; specs[i]: of plan->devices[i]. */
+int eal_precheck(const struct host *h, const struct eal_plan *plan, const struct device_spec *specs,
+	struct faults *faults);
+
+#endif
