@@ -8,9 +8,10 @@
  *         -> pools -> servers; each server has a slot of its own, unique over all pools
  *
  * Slots. What outlives a burst (flows, counters) names a service or a server by (slot, generation).
- * A slot keeps its generation as long as the same name has it; when the name goes, the slot rests
- * until no worker has a flow of it and gets the next generation with its next owner. Slot 0 is never
- * used, so that zeroed memory names nothing.
+ * A slot keeps its generation as long as the same thing has it: a server of the same pool, name,
+ * address and port, a service of the same name, mode and protocol. When that goes, the slot rests
+ * until no worker has a flow of it and gets the next generation with its next owner. Slot 0 is
+ * never used, so that zeroed memory names nothing.
  *
  * Sharing. Pools and services are reference counted; model_build() takes over from the previous
  * snapshot each one whose description is equal, its compiled scheduler table with it.
@@ -26,8 +27,8 @@
 #include "base/hash.h"
 #include "net/net.h"
 
-#define MODEL_NAME_MAX     64    /* with the NUL */
-#define MODEL_SERVICES_MAX 4096  /* slots, slot 0 included */
+#define MODEL_NAME_MAX     64   /* with the NUL */
+#define MODEL_SERVICES_MAX 4096 /* slots, slot 0 included */
 #define MODEL_SERVERS_MAX  16384
 #define MODEL_POOLS_MAX    4096
 #define MODEL_WEIGHT_MAX   65535
@@ -40,9 +41,9 @@ const char *admin_name(enum admin a); /* "enabled", "drain", "disabled" */
 
 struct server {
 	char name[MODEL_NAME_MAX];
-	uint64_t id;    /* hash of "pool/name": equal after a restart and on another balancer */
+	uint64_t id; /* hash of "pool/name": equal after a restart and on another balancer */
 	struct addr addr;
-	uint16_t port;  /* 0: the port the client asked for */
+	uint16_t port; /* 0: the port the client asked for */
 	uint16_t slot, gen;
 	uint16_t weight;           /* as configured */
 	uint16_t effective_weight; /* 0 while drained or disabled */
@@ -54,28 +55,34 @@ struct sched_ops; /* sched/sched.h */
 struct pool {
 	uint32_t refs;
 	uint16_t slot;
-	uint16_t gen;               /* another number whenever servers or weights are others */
+	uint16_t gen; /* another number whenever servers or weights are others */
 	uint16_t n_servers;
 	char name[MODEL_NAME_MAX];
 	const struct sched_ops *sched;
-	void *sched_table;          /* compiled by sched->build(), immutable */
-	void *maglev_table;         /* for packets without an entry (DR); NULL where no service needs it */
-	struct server servers[];    /* in configuration order */
+	void *sched_table;  /* compiled by sched->build(), immutable */
+	void *maglev_table; /* for packets without an entry (DR); NULL where no service needs it */
+	struct server servers[]; /* in configuration order */
 };
 
 struct port_range {
-	uint16_t first, last; /* host order, both included */
+	uint16_t first, last; /* host order, both included; {0, 65535}: all ports */
+};
+
+/* Where a service listens: an address with a port, a range of ports, or all of them. */
+struct vip {
+	struct addr addr;
+	struct port_range ports;
 };
 
 /* Idle time-outs in milliseconds. */
 struct timeouts {
-	uint32_t tcp_syn;         /* SYN seen, no answer yet */
+	uint32_t tcp_syn; /* SYN seen, no answer yet */
 	uint32_t tcp_established;
-	uint32_t tcp_fin;         /* one side has closed */
-	uint32_t tcp_time_wait;   /* both sides have closed */
-	uint32_t tcp_reset;       /* RST seen */
-	uint32_t udp;             /* one packet or more, no answer */
-	uint32_t udp_stream;      /* answers seen (NAT), or several packets (DR) */
+	uint32_t tcp_fin;       /* one side has closed */
+	uint32_t tcp_time_wait; /* both sides have closed */
+	uint32_t tcp_reset;     /* RST seen */
+	uint32_t udp;           /* one packet or more, no answer */
+	uint32_t udp_stream;    /* answers seen (NAT), or several packets (DR) */
 };
 
 enum no_flow { NO_FLOW_DROP, NO_FLOW_RESET };
@@ -85,14 +92,13 @@ struct service {
 	char name[MODEL_NAME_MAX];
 	uint64_t id;
 	uint16_t slot, gen;
-	uint8_t mode;     /* enum mode */
-	uint8_t proto;    /* IPPROTO_TCP or IPPROTO_UDP */
-	uint8_t no_flow;  /* enum no_flow: NAT packets that are no first ones and have no entry */
-	uint16_t pool;    /* slot: model.pools[pool] */
+	uint8_t mode;    /* enum mode */
+	uint8_t proto;   /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t no_flow; /* enum no_flow: NAT packets that are no first ones and have no entry */
+	uint16_t pool;   /* slot: model.pools[pool] */
 	struct timeouts timeouts;
-	unsigned int n_addrs, n_ranges;
-	const struct addr *addrs;
-	const struct port_range *ranges; /* sorted, disjoint; {0,65535}: all ports */
+	unsigned int n_vips;
+	struct vip vips[]; /* in configuration order */
 };
 
 struct service_index; /* index.c */
@@ -102,12 +108,12 @@ struct model {
 	struct net_table *net;
 	const struct service *service[MODEL_SERVICES_MAX]; /* by slot, NULL where none */
 	const struct pool *pools[MODEL_POOLS_MAX];
-	const struct server *server[MODEL_SERVERS_MAX];    /* by slot; inside its pool */
+	const struct server *server[MODEL_SERVERS_MAX]; /* by slot; inside its pool */
 	/* Generation by slot, 0 where nothing is: what flows are checked against. */
 	uint16_t service_gen[MODEL_SERVICES_MAX];
 	uint16_t server_gen[MODEL_SERVERS_MAX];
-	uint16_t server_pool[MODEL_SERVERS_MAX];           /* server slot -> pool slot */
-	unsigned int n_services, n_pools, n_servers;       /* in use */
+	uint16_t server_pool[MODEL_SERVERS_MAX];     /* server slot -> pool slot */
+	unsigned int n_services, n_pools, n_servers; /* in use */
 	struct service_index *index;
 	struct hash_key cluster_key; /* equal on every balancer of a cluster: Maglev, source hash */
 };
@@ -142,10 +148,9 @@ struct service_conf {
 	uint8_t proto;
 	enum no_flow no_flow;
 	struct timeouts timeouts;
-	const struct addr *addrs;
-	unsigned int n_addrs;
-	const struct port_range *ranges;
-	unsigned int n_ranges;
+	const struct vip *vips;
+	unsigned int n_vips;
+	bool vip_list; /* the document has a list: faults name "address[J]", not "address" */
 };
 
 struct model_conf {
@@ -157,14 +162,14 @@ struct model_conf {
 	struct hash_key cluster_key;
 };
 
-/* What remembers slots and generations between snapshots. */
+/* What remembers slots and generations between snapshots. NULL with errno. */
 struct model_slots;
 struct model_slots *model_slots_create(void);
 void model_slots_destroy(struct model_slots *s);
 
 /*
- * Tells whether a slot that lost its name may be given out again: no worker has flows of it. Called
- * while building, with the owner's argument.
+ * Tells whether a slot that lost its owner may be given out again: no worker has flows of it.
+ * Called while building. model_build() takes NULL for "always".
  */
 struct model_idle {
 	bool (*service)(void *arg, uint16_t slot);
@@ -184,9 +189,10 @@ struct model_sched {
 };
 
 /*
- * Builds a snapshot. Checks what concerns several objects (names twice, unknown pool, same address and
- * port twice, too many) and adds faults with the JSON path of the thing ("services[1].pool"). On faults
- * returns NULL, and slots are as before. previous may be NULL.
+ * Builds a snapshot. Checks what concerns several objects (names twice, unknown pool, same address
+ * and port twice, too many) and adds faults with the JSON path of the thing ("services[1].pool").
+ * On faults returns NULL, and slots are as before. previous may be NULL; conf is not needed
+ * afterwards.
  */
 struct model *model_build(const struct model_conf *conf, struct model_slots *slots,
 	const struct model *previous, const struct model_idle *idle,
@@ -197,6 +203,7 @@ void model_free(struct model *m, const struct model_sched *sched);
 /* By name; NULL if there is none. Control core. */
 const struct service *model_service_by_name(const struct model *m, const char *name);
 const struct pool *model_pool_by_name(const struct model *m, const char *name);
-const struct server *model_server_by_name(const struct model *m, const char *pool, const char *server);
+const struct server *model_server_by_name(
+	const struct model *m, const char *pool, const char *server);
 
 #endif

@@ -48,7 +48,7 @@ struct port_conf {
 struct route_conf {
 	struct prefix to;
 	struct addr via; /* zero: on-link */
-	uint8_t port;
+	uint8_t port;    /* NET_PORT_NONE: the one whose network holds via */
 };
 
 struct net_conf {
@@ -56,22 +56,45 @@ struct net_conf {
 	unsigned int n_ports;
 	const struct route_conf *routes;
 	unsigned int n_routes;
-	const struct addr *virtuals; /* virtual addresses, each once */
+	const struct addr *virtuals; /* virtual addresses */
 	unsigned int n_virtuals;
 };
+
+/* Finds what is wrong with it: needs no EAL. Adds faults with paths "ports[I]..." and "routes[I]...";
+ * whether there was none that is an error. net_table_build() calls it too. */
+bool net_conf_check(const struct net_conf *conf, struct faults *faults);
 
 /* ---- the immutable table -------------------------------------------------------------------- */
 
 struct port {
 	uint8_t id, nic;
-	uint16_t vlan, mtu;
+	uint16_t vlan, mtu; /* mtu 0: the nic's; see net_mtu() */
 	struct rte_ether_addr mac;
 	char name[NET_NAME_MAX];
 	unsigned int n_addresses;
 	const struct prefix *addresses;
+	struct addr link_local; /* fe80::/64 and the MAC's EUI-64: every port has it */
 };
 
 enum local_kind { LOCAL_NONE, LOCAL_PORT, LOCAL_VIRTUAL };
+
+/* An address of ours, in an open-addressing table that is at most half full. */
+struct local_addr {
+	struct addr addr;
+	uint64_t ports; /* bit of each port on which requests for it are answered */
+	uint8_t kind;   /* enum local_kind; LOCAL_NONE: free */
+	uint8_t port;   /* the one that has it, or NET_PORT_NONE */
+	uint8_t pad_[6];
+};
+
+/* What net_output() writes for a port; see link_header() in net_priv.h. */
+struct net_link {
+	uint64_t tail[2]; /* by family (IPv4, IPv6): source MAC and type, as on the wire */
+	uint32_t tag[2];  /* likewise: VLAN and type */
+	uint16_t vlan, mtu;
+	uint8_t nic;
+	uint8_t pad_[3];
+};
 
 /* Where a destination is reached: through a port, by way of a gateway or (zero) on-link. */
 struct route_hop {
@@ -79,10 +102,18 @@ struct route_hop {
 	uint8_t port;
 };
 
-struct net_table; /* table.c */
+/* table.c; the fields are here for the inline functions below alone. */
+struct net_table {
+	const uint8_t *port_of; /* [nic * 4096 + VLAN] */
+	const struct local_addr *local;
+	uint32_t local_mask;
+	uint32_t n_nics;
+	struct net_link link[NET_PORTS_MAX]; /* by port */
+	struct net_table_rest *rest;
+};
 
-/* Builds a table; previous may be NULL, and what did not change is shared with it (reference
- * counts). NULL with faults added: their paths are "ports[I]..." and "routes[I]...". */
+/* Builds a table. When nothing differs from previous (which may be NULL), returns previous itself with
+ * one more reference: each table returned is freed once. Control core. NULL with faults added. */
 struct net_table *net_table_build(
 	const struct net_conf *conf, const struct net_table *previous, struct faults *faults);
 void net_table_free(struct net_table *t);
@@ -91,17 +122,53 @@ const struct port *net_port(const struct net_table *t, uint8_t id); /* id < net_
 unsigned int net_port_count(const struct net_table *t);
 
 /* The port of frames of a nic with this VLAN (0: untagged), or NET_PORT_NONE. Constant time. */
-uint8_t net_port_of(const struct net_table *t, uint16_t nic, uint16_t vlan);
+static inline uint8_t net_port_of(const struct net_table *t, uint16_t nic, uint16_t vlan)
+{
+	if (nic >= t->n_nics)
+		return NET_PORT_NONE;
+	return t->port_of[(uint32_t)nic << 12 | (vlan & 0xfff)];
+}
 
-/* Whether an address is ours, and how. Constant time; packet path. For LOCAL_PORT, port (if not
- * NULL) gets the port that has it. */
-enum local_kind net_local(const struct net_table *t, const struct addr *a, uint8_t *port);
+static inline uint32_t net_local_hash(const struct addr *a)
+{
+	return (uint32_t)(((a->q[0] ^ a->q[1] * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u) >> 32);
+}
+
+/* The entry of an address of ours, or NULL. Constant time; packet path. */
+static inline const struct local_addr *net_local_find(const struct net_table *t, const struct addr *a)
+{
+	for (uint32_t i = net_local_hash(a);; i++) {
+		const struct local_addr *l = &t->local[i & t->local_mask];
+
+		if (l->kind == LOCAL_NONE)
+			return NULL;
+		if (addr_equal(&l->addr, a))
+			return l;
+	}
+}
+
+/* Whether an address is ours, and how. A virtual address that is also a port's is LOCAL_VIRTUAL. port
+ * (if not NULL) gets the port that has it, else NET_PORT_NONE; for the link-local address that ports
+ * with one MAC share, the first of them. */
+static inline enum local_kind net_local(
+	const struct net_table *t, const struct addr *a, uint8_t *port)
+{
+	const struct local_addr *l = net_local_find(t, a);
+
+	if (port)
+		*port = l ? l->port : NET_PORT_NONE;
+	return l ? (enum local_kind)l->kind : LOCAL_NONE;
+}
+
+/* Whether ARP or ND for the address is answered on this port: it is the port's, or it is virtual and its
+ * network is there or on no port at all. */
+bool net_answers(const struct net_table *t, const struct addr *a, uint8_t port);
 
 /* Longest match. false: no route. */
 bool net_route(const struct net_table *t, const struct addr *dst, struct route_hop *out);
 
-/* The port's own address to speak to peer from: one whose network holds peer, else the first of the
- * family; NULL if there is none. */
+/* The port's own address to speak to peer from: one whose network holds peer (a link-local one for
+ * link-local peers), else the first of the family; NULL if there is none. */
 const struct addr *net_source(const struct port *p, const struct addr *peer);
 
 /* Routes in configuration order, connected ones first, for "route list". n: in: room, out: how many
@@ -113,12 +180,14 @@ struct route_info {
 };
 void net_route_list(const struct net_table *t, struct route_info *out, unsigned int *n);
 
-/* Each virtual address, for gratuitous ARP. */
+/* Each virtual address once, for gratuitous ARP. */
 unsigned int net_virtual_count(const struct net_table *t);
 const struct addr *net_virtual(const struct net_table *t, unsigned int i);
-/* Whether a request for a virtual address is answered on this port: its network is there, or on
- * no port at all. */
+/* net_answers() for a virtual address; false for others. */
 bool net_virtual_on_port(const struct net_table *t, const struct addr *a, uint8_t port);
+
+/* Whether a is in a network of the port, or link-local: a neighbour there, not behind a gateway. */
+bool net_on_link(const struct port *p, const struct addr *a);
 
 /* ---- neighbours ----------------------------------------------------------------------------- */
 
@@ -183,7 +252,8 @@ void neigh_need(struct neigh_table *n, struct net_worker *control, uint8_t port,
 /* Announces every virtual and port address of the port (gratuitous ARP, unsolicited NA), three times a
  * second apart: at start, when the link comes up, when addresses were added. */
 void neigh_announce(struct neigh_table *n, uint8_t port);
-/* The table of ports and addresses changed: forgets neighbours on ports or networks that are gone. */
+/* The table of ports and addresses changed (control->table is the new one, just published): forgets
+ * neighbours on ports or networks that are gone. */
 void neigh_table_changed(struct neigh_table *n, struct net_worker *control);
 
 struct neigh_info {
@@ -191,7 +261,7 @@ struct neigh_info {
 	uint8_t port;
 	enum adj_state state;
 	struct rte_ether_addr mac;
-	uint32_t age_ms;      /* since the last answer */
+	uint32_t age_ms;      /* since the last answer; UINT32_MAX: never */
 	uint32_t used_ms;     /* since a packet last went there; UINT32_MAX: never */
 };
 /* Neighbours from *cursor on, at most max; returns how many, *cursor moves, 0 at the end. */
@@ -200,13 +270,15 @@ unsigned int neigh_list(
 
 /* ---- what a worker needs to send ------------------------------------------------------------ */
 
+/* Frames, with their link header and without FCS. tx: queued; what the nic had no room for counts here and
+ * as a drop. */
 struct port_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 
-/* Packets for one nic, not yet given to it. */
+/* Packets for one nic, not yet given to it; the first ones were offered once without success. */
 struct tx_buffer {
-	uint16_t n;
+	uint16_t n, tried;
 	struct rte_mbuf *mbuf[BURST_MAX];
 };
 
@@ -232,6 +304,7 @@ struct net_worker {
 	struct nic **nics;
 	struct neigh_table *neigh;
 	struct hold *hold;
+	uint32_t held;                 /* packets in it */
 	uint32_t *adj_used;            /* by adjacency: now_ms of the last packet; read by neigh.c */
 	struct rte_mempool *pool;      /* for packets of our own making */
 	struct rte_ring *punt;         /* to the control core: packets (worker: single producer) */
@@ -250,6 +323,14 @@ struct net_worker **net_workers_create(unsigned int n, struct nic **nics, unsign
 	struct neigh_table *neigh, const struct neigh_conf *conf, struct rte_mempool **pools,
 	const int *sockets);
 void net_workers_destroy(struct net_worker **w, unsigned int n);
+
+/* The largest IP datagram that can leave through a port. */
+static inline uint16_t net_mtu(const struct net_worker *w, uint8_t port)
+{
+	const struct net_link *link = &w->table->link[port];
+
+	return link->mtu ? link->mtu : w->nics[link->nic]->mtu;
+}
 
 /* Frees the packet and counts it. */
 void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason);

@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Building a snapshot from what the configuration says and from the snapshot before it.
+ *
+ * In this order: faults that concern several objects, slots for everything, pools (shared with the
+ * previous snapshot or compiled), services (shared or copied), ports and routes, the index. Only
+ * then are the slots committed. Pools and services belong to all snapshots that refer to them; the
+ * control core alone counts the references.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_priv.h"
+
+const char *mode_name(enum mode m)
+{
+	static const char *const names[MODE_COUNT] = { [MODE_DR] = "dr", [MODE_NAT] = "nat" };
+
+	return names[m];
+}
+
+const char *admin_name(enum admin a)
+{
+	static const char *const names[] = {
+		[ADMIN_ENABLED] = "enabled", [ADMIN_DRAIN] = "drain", [ADMIN_DISABLED] = "disabled"
+	};
+
+	return names[a];
+}
+
+/* Ids must be equal on every balancer, so their key is no secret and never changes. */
+static uint64_t id_hash(const void *data, size_t len)
+{
+	static const struct hash_key key = { { UINT64_C(0x666169726c656164),
+		UINT64_C(0x6e616d6573206f66) } };
+
+	return hash_siphash(&key, data, len);
+}
+
+static uint64_t server_id(const char *pool, const char *server)
+{
+	char text[2 * MODEL_NAME_MAX];
+	int n = snprintf(text, sizeof(text), "%s/%s", pool, server);
+
+	return id_hash(text, (size_t)n);
+}
+
+/* What makes it the same server or service, for its slot. */
+static uint64_t server_key(uint64_t id, const struct endpoint *e)
+{
+	struct {
+		uint64_t id;
+		struct addr addr;
+		uint64_t port;
+	} what = { id, e->addr, e->port };
+
+	return id_hash(&what, sizeof(what));
+}
+
+static uint64_t service_key(uint64_t id, enum mode mode, uint8_t proto)
+{
+	uint64_t what[] = { id, (uint64_t)mode, proto };
+
+	return id_hash(what, sizeof(what));
+}
+
+/* ---- names
+ * --------------------------------------------------------------------------------------- */
+
+struct name {
+	const char *name;
+	unsigned int i; /* in the configuration */
+};
+
+struct names {
+	struct name *list; /* sorted */
+	unsigned int n;
+};
+
+static int name_compare(const void *left, const void *right)
+{
+	const struct name *a = left, *b = right;
+	int d = strcmp(a->name, b->name);
+
+	return d ? d : (a->i > b->i) - (a->i < b->i);
+}
+
+/* stride: from one element's name to the next one's, so that pools, services and servers go the
+ * same way. */
+static int names_init(struct names *x, const char *const *first, size_t stride, unsigned int n)
+{
+	x->list = calloc(n + 1, sizeof(*x->list));
+	x->n = n;
+	if (!x->list)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < n; i++)
+		x->list[i] =
+			(struct name){ *(const char *const *)((const char *)first + i * stride),
+				i };
+	qsort(x->list, n, sizeof(*x->list), name_compare);
+	return 0;
+}
+
+#define NAMES_INIT(x, array, n) names_init(x, &(array)->name, sizeof(*(array)), n)
+
+/* Index in the configuration of the first of that name, or -1. */
+static int names_find(const struct names *x, const char *name)
+{
+	unsigned int low = 0, high = x->n;
+
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+
+		if (strcmp(x->list[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < x->n && !strcmp(x->list[low].name, name) ? (int)x->list[low].i : -1;
+}
+
+/* prefix: "pools" or "pools[3].servers". */
+static void names_check(const struct names *x, const char *prefix, struct faults *faults)
+{
+	char path[64];
+
+	for (unsigned int i = 0; i < x->n; i++) {
+		const struct name *name = &x->list[i];
+		size_t len = strlen(name->name);
+
+		snprintf(path, sizeof(path), "%s[%u].name", prefix, name->i);
+		if (len == 0 || len >= MODEL_NAME_MAX || strchr(name->name, '/'))
+			fault_add(faults, path, "a name has 1 to %d characters and no slash",
+				MODEL_NAME_MAX - 1);
+		else if (i > 0 && !strcmp(name[-1].name, name->name))
+			fault_add(faults, path,
+				"\"%s\" is the name of another one already, "
+				"see %s[%u]",
+				name->name, prefix, names_find(x, name->name));
+	}
+}
+
+static void names_free(struct names *x)
+{
+	free(x->list);
+	x->list = NULL;
+}
+
+/* The closest of the names, or NULL. */
+static const char *names_closest(const struct names *x, const char *word)
+{
+	const char **list = calloc(x->n + 1, sizeof(*list));
+	const char *best = NULL;
+
+	if (list) {
+		for (unsigned int i = 0; i < x->n; i++)
+			list[i] = x->list[i].name;
+		best = fault_closest(word, list);
+	}
+	free(list);
+	return best;
+}
+
+/* ---- building
+ * ------------------------------------------------------------------------------------ */
+
+struct build {
+	const struct model_conf *conf;
+	const struct model *previous;
+	const struct model_sched *sched;
+	struct faults *faults;
+	struct slot_plan *slots;
+	struct names pools;
+	struct model *m;
+	unsigned int *service_pool; /* by service in the configuration: its pool there */
+	bool *want_maglev;          /* by pool in the configuration */
+	uint16_t *pool_slot;        /* the same */
+};
+
+static void check_count(
+	struct build *b, const char *path, unsigned int n, unsigned int slots, const char *what)
+{
+	if (n >= slots)
+		fault_add(b->faults, path, "%u %s, the limit is %u", n, what, slots - 1);
+}
+
+static int check_pools(struct build *b)
+{
+	const struct model_conf *conf = b->conf;
+	unsigned int servers = 0;
+	int rc = NAMES_INIT(&b->pools, conf->pools, conf->n_pools);
+
+	check_count(b, "pools", conf->n_pools, MODEL_POOLS_MAX, "pools");
+	if (rc)
+		return rc;
+	names_check(&b->pools, "pools", b->faults);
+	for (unsigned int i = 0; i < conf->n_pools; i++) {
+		const struct pool_conf *pool = &conf->pools[i];
+		struct names names;
+		char path[64];
+
+		servers += pool->n_servers;
+		if (!b->sched->find(pool->scheduler)) {
+			snprintf(path, sizeof(path), "pools[%u].scheduler", i);
+			fault_add(
+				b->faults, path, "no scheduler is called \"%s\"", pool->scheduler);
+		}
+		rc = NAMES_INIT(&names, pool->servers, pool->n_servers);
+		if (rc)
+			return rc;
+		snprintf(path, sizeof(path), "pools[%u].servers", i);
+		names_check(&names, path, b->faults);
+		names_free(&names);
+	}
+	check_count(b, "pools", servers, MODEL_SERVERS_MAX, "servers in all");
+	return 0;
+}
+
+static int check_services(struct build *b)
+{
+	const struct model_conf *conf = b->conf;
+	struct names names;
+	int rc = NAMES_INIT(&names, conf->services, conf->n_services);
+
+	check_count(b, "services", conf->n_services, MODEL_SERVICES_MAX, "services");
+	if (rc)
+		return rc;
+	names_check(&names, "services", b->faults);
+	names_free(&names);
+	for (unsigned int i = 0; i < conf->n_services; i++) {
+		const struct service_conf *s = &conf->services[i];
+		int pool = names_find(&b->pools, s->pool);
+		char path[64];
+
+		if (pool >= 0) {
+			b->service_pool[i] = (unsigned int)pool;
+			b->want_maglev[pool] |= s->mode == MODE_DR;
+			continue;
+		}
+		const char *guess = names_closest(&b->pools, s->pool);
+
+		snprintf(path, sizeof(path), "services[%u].pool", i);
+		fault_add(b->faults, path, "no pool is called \"%s\"%s%s%s", s->pool,
+			guess ? "; did you mean \"" : "", guess ? guess : "", guess ? "\"?" : "");
+	}
+	return index_check(conf, b->faults);
+}
+
+static uint16_t take_slot(
+	struct build *b, enum slot_kind kind, uint64_t key, uint16_t *gen, const char *path)
+{
+	uint16_t slot = slots_take(b->slots, kind, key, gen);
+
+	if (!slot)
+		fault_add(b->faults, path,
+			"no room: flows of things removed lately still hold all "
+			"slots; try again later, or choose another name");
+	return slot;
+}
+
+static void server_init(struct server *s, const struct server_conf *conf, uint64_t id)
+{
+	snprintf(s->name, sizeof(s->name), "%s", conf->name);
+	s->id = id;
+	s->addr = conf->endpoint.addr;
+	s->port = conf->endpoint.port;
+	s->weight = conf->weight;
+	s->effective_weight = conf->admin == ADMIN_ENABLED ? conf->weight : 0;
+	s->admin = (uint8_t)conf->admin;
+}
+
+static bool server_equal(const struct server *a, const struct server *b)
+{
+	return a->slot == b->slot && a->gen == b->gen && a->id == b->id && a->port == b->port &&
+	       addr_equal(&a->addr, &b->addr) && a->weight == b->weight && a->admin == b->admin &&
+	       !strcmp(a->name, b->name);
+}
+
+/* Whether the former pool can stand in for p. */
+static bool pool_equal(const struct pool *former, const struct pool *p, bool want_maglev)
+{
+	if (strcmp(former->name, p->name) != 0 || former->slot != p->slot ||
+		former->sched != p->sched || former->n_servers != p->n_servers ||
+		(want_maglev && !former->maglev_table))
+		return false;
+	for (unsigned int i = 0; i < p->n_servers; i++)
+		if (!server_equal(&former->servers[i], &p->servers[i]))
+			return false;
+	return true;
+}
+
+static struct pool *pool_create(struct build *b, unsigned int i)
+{
+	const struct pool_conf *conf = &b->conf->pools[i];
+	struct pool *p = calloc(1, sizeof(*p) + conf->n_servers * sizeof(p->servers[0]));
+	char path[64];
+
+	if (!p)
+		return NULL;
+	p->refs = 1;
+	p->n_servers = (uint16_t)conf->n_servers;
+	p->sched = b->sched->find(conf->scheduler);
+	snprintf(p->name, sizeof(p->name), "%s", conf->name);
+	snprintf(path, sizeof(path), "pools[%u]", i);
+	p->slot = take_slot(b, SLOT_POOL, id_hash(conf->name, strlen(conf->name)), &p->gen, path);
+	for (unsigned int j = 0; j < conf->n_servers; j++) {
+		const struct server_conf *server = &conf->servers[j];
+		uint64_t id = server_id(conf->name, server->name);
+		struct server *s = &p->servers[j];
+
+		snprintf(path, sizeof(path), "pools[%u].servers[%u]", i, j);
+		server_init(s, server, id);
+		s->slot =
+			take_slot(b, SLOT_SERVER, server_key(id, &server->endpoint), &s->gen, path);
+	}
+	return p;
+}
+
+static void pool_unref(const struct pool *shared, const struct model_sched *sched)
+{
+	struct pool *p = (struct pool *)(uintptr_t)shared; /* ours to count, not the workers' */
+
+	if (p && --p->refs == 0) {
+		sched->destroy(p);
+		free(p);
+	}
+}
+
+/* The pool of the model: the former one if it is equal, otherwise p with its tables. Takes p. */
+static const struct pool *pool_settle(struct build *b, struct pool *p, bool want_maglev)
+{
+	const struct model *was = b->previous;
+	const struct pool *former = was ? was->pools[p->slot] : NULL;
+	int rc;
+
+	if (former && pool_equal(former, p, want_maglev) &&
+		!memcmp(&was->cluster_key, &b->conf->cluster_key, sizeof(was->cluster_key))) {
+		free(p);
+		p = (struct pool *)(uintptr_t)former;
+		p->refs++;
+		return p;
+	}
+	p->gen = slots_renew(b->slots, SLOT_POOL, p->slot);
+	rc = b->sched->build(p, &b->conf->cluster_key, want_maglev);
+	if (rc) {
+		free(p);
+		errno = -rc;
+		return NULL;
+	}
+	return p;
+}
+
+static int build_pools(struct build *b)
+{
+	struct model *m = b->m;
+
+	for (unsigned int i = 0; i < b->conf->n_pools; i++) {
+		struct pool *fresh = pool_create(b, i);
+		const struct pool *p;
+
+		if (!fresh)
+			return -ENOMEM;
+		if (b->faults->errors) {
+			free(fresh);
+			return -EINVAL;
+		}
+		p = pool_settle(b, fresh, b->want_maglev[i]);
+		if (!p)
+			return -errno;
+		b->pool_slot[i] = p->slot;
+		m->pools[p->slot] = p;
+		m->n_pools++;
+		for (unsigned int j = 0; j < p->n_servers; j++) {
+			const struct server *s = &p->servers[j];
+
+			m->server[s->slot] = s;
+			m->server_gen[s->slot] = s->gen;
+			m->server_pool[s->slot] = p->slot;
+			m->n_servers++;
+		}
+	}
+	return 0;
+}
+
+static bool vips_equal(const struct service *a, const struct service *b)
+{
+	for (unsigned int i = 0; i < a->n_vips; i++)
+		if (!addr_equal(&a->vips[i].addr, &b->vips[i].addr) ||
+			a->vips[i].ports.first != b->vips[i].ports.first ||
+			a->vips[i].ports.last != b->vips[i].ports.last)
+			return false;
+	return true;
+}
+
+static bool service_equal(const struct service *a, const struct service *b)
+{
+	return a->id == b->id && a->slot == b->slot && a->gen == b->gen && a->mode == b->mode &&
+	       a->proto == b->proto && a->no_flow == b->no_flow && a->pool == b->pool &&
+	       a->n_vips == b->n_vips && !strcmp(a->name, b->name) &&
+	       !memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) && vips_equal(a, b);
+}
+
+static struct service *service_create(struct build *b, unsigned int i)
+{
+	const struct service_conf *conf = &b->conf->services[i];
+	struct service *s = calloc(1, sizeof(*s) + conf->n_vips * sizeof(s->vips[0]));
+	char path[64];
+
+	if (!s)
+		return NULL;
+	snprintf(path, sizeof(path), "services[%u]", i);
+	s->refs = 1;
+	snprintf(s->name, sizeof(s->name), "%s", conf->name);
+	s->id = id_hash(conf->name, strlen(conf->name));
+	s->slot = take_slot(
+		b, SLOT_SERVICE, service_key(s->id, conf->mode, conf->proto), &s->gen, path);
+	s->mode = (uint8_t)conf->mode;
+	s->proto = conf->proto;
+	s->no_flow = (uint8_t)conf->no_flow;
+	s->pool = b->pool_slot[b->service_pool[i]];
+	s->timeouts = conf->timeouts;
+	s->n_vips = conf->n_vips;
+	memcpy(s->vips, conf->vips, conf->n_vips * sizeof(s->vips[0]));
+	return s;
+}
+
+static void service_unref(const struct service *shared)
+{
+	struct service *s = (struct service *)(uintptr_t)shared;
+
+	if (s && --s->refs == 0)
+		free(s);
+}
+
+static int build_services(struct build *b)
+{
+	struct model *m = b->m;
+
+	for (unsigned int i = 0; i < b->conf->n_services; i++) {
+		struct service *s = service_create(b, i);
+
+		if (!s)
+			return -ENOMEM;
+		if (!s->slot) {
+			free(s);
+			return -EINVAL;
+		}
+		const struct service *former = b->previous ? b->previous->service[s->slot] : NULL;
+
+		if (former && service_equal(former, s)) {
+			free(s);
+			s = (struct service *)(uintptr_t)former;
+			s->refs++;
+		}
+		m->service[s->slot] = s;
+		m->service_gen[s->slot] = s->gen;
+		m->n_services++;
+	}
+	return 0;
+}
+
+static int addr_order(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+/* Ports, routes and each virtual address once. */
+static int build_net(struct build *b)
+{
+	struct net_conf net = b->conf->net;
+	size_t n = 0, total = 0;
+
+	for (unsigned int i = 0; i < b->conf->n_services; i++)
+		total += b->conf->services[i].n_vips;
+	struct addr *virtuals = calloc(total + 1, sizeof(*virtuals));
+	if (!virtuals)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < b->conf->n_services; i++)
+		for (unsigned int j = 0; j < b->conf->services[i].n_vips; j++)
+			virtuals[n++] = b->conf->services[i].vips[j].addr;
+	qsort(virtuals, n, sizeof(*virtuals), addr_order);
+
+	net.virtuals = virtuals;
+	net.n_virtuals = 0;
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || !addr_equal(&virtuals[i], &virtuals[net.n_virtuals - 1]))
+			virtuals[net.n_virtuals++] = virtuals[i];
+	b->m->net = net_table_build(&net, b->previous ? b->previous->net : NULL, b->faults);
+	free(virtuals);
+	if (b->m->net)
+		return 0;
+	return b->faults->errors ? -EINVAL : -ENOMEM;
+}
+
+static int build_all(struct build *b, struct model_slots *slots, const struct model_idle *idle)
+{
+	const struct model_conf *conf = b->conf;
+	int rc;
+
+	b->m = calloc(1, sizeof(*b->m));
+	b->service_pool = calloc(conf->n_services + 1, sizeof(*b->service_pool));
+	b->want_maglev = calloc(conf->n_pools + 1, sizeof(*b->want_maglev));
+	b->pool_slot = calloc(conf->n_pools + 1, sizeof(*b->pool_slot));
+	if (!b->m || !b->service_pool || !b->want_maglev || !b->pool_slot)
+		return -ENOMEM;
+	rc = check_pools(b);
+	if (!rc)
+		rc = check_services(b);
+	if (rc)
+		return rc;
+	rc = build_net(b); /* its faults belong to the same pass */
+	if (rc || b->faults->errors)
+		return rc ? rc : -EINVAL;
+
+	b->slots = slots_begin(slots, idle);
+	if (!b->slots)
+		return -ENOMEM;
+	b->m->version = b->previous ? b->previous->version + 1 : 1;
+	b->m->cluster_key = conf->cluster_key;
+	rc = build_pools(b);
+	if (!rc)
+		rc = build_services(b);
+	if (rc)
+		return rc;
+	b->m->index = index_build(b->m);
+	if (!b->m->index)
+		return -ENOMEM;
+	slots_commit(b->slots);
+	b->slots = NULL;
+	return 0;
+}
+
+struct model *model_build(const struct model_conf *conf, struct model_slots *slots,
+	const struct model *previous, const struct model_idle *idle,
+	const struct model_sched *sched, struct faults *faults)
+{
+	/* Faults that were there before are not ours. */
+	struct faults own = { 0 };
+	struct build b = { .conf = conf, .previous = previous, .sched = sched, .faults = &own };
+	int rc = build_all(&b, slots, idle);
+
+	if (rc) {
+		if (!own.errors)
+			fault_add(&own, "", "cannot be built: %s", strerror(-rc));
+		model_free(b.m, sched);
+		b.m = NULL;
+	}
+	if (b.slots)
+		slots_abort(b.slots);
+	names_free(&b.pools);
+	free(b.service_pool);
+	free(b.want_maglev);
+	free(b.pool_slot);
+	for (size_t i = 0; i < own.n; i++)
+		(own.list[i].warning ? fault_warn : fault_add)(
+			faults, own.list[i].path, "%s", own.list[i].text);
+	faults_free(&own);
+	if (rc)
+		errno = -rc;
+	return b.m;
+}
+
+void model_free(struct model *m, const struct model_sched *sched)
+{
+	if (!m)
+		return;
+	index_free(m->index);
+	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
+		service_unref(m->service[i]);
+	for (unsigned int i = 0; i < MODEL_POOLS_MAX; i++)
+		pool_unref(m->pools[i], sched);
+	if (m->net)
+		net_table_free(m->net);
+	free(m);
+}
+
+/* ---- by name
+ * ------------------------------------------------------------------------------------- */
+
+const struct service *model_service_by_name(const struct model *m, const char *name)
+{
+	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
+		if (m->service[i] && !strcmp(m->service[i]->name, name))
+			return m->service[i];
+	return NULL;
+}
+
+const struct pool *model_pool_by_name(const struct model *m, const char *name)
+{
+	for (unsigned int i = 0; i < MODEL_POOLS_MAX; i++)
+		if (m->pools[i] && !strcmp(m->pools[i]->name, name))
+			return m->pools[i];
+	return NULL;
+}
+
+const struct server *model_server_by_name(
+	const struct model *m, const char *pool, const char *server)
+{
+	const struct pool *p = model_pool_by_name(m, pool);
+
+	for (unsigned int i = 0; p && i < p->n_servers; i++)
+		if (!strcmp(p->servers[i].name, server))
+			return &p->servers[i];
+	return NULL;
+}

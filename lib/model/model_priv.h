@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What model.c, slots.c and index.c share. */
+#ifndef MODEL_MODEL_PRIV_H
+#define MODEL_MODEL_PRIV_H
+
+#include "model.h"
+
+/* ---- slots.c: which slot and generation a thing has --------------------------------------------
+ */
+
+enum slot_kind { SLOT_SERVICE, SLOT_SERVER, SLOT_POOL, SLOT_KINDS };
+
+/*
+ * Slots as they will be if the build succeeds: begin, take for everything that is configured, then
+ * commit (what was not taken rests from now on) or abort (nothing has changed).
+ */
+struct slot_plan;
+struct slot_plan *slots_begin(struct model_slots *s, const struct model_idle *idle);
+void slots_commit(struct slot_plan *p);
+void slots_abort(struct slot_plan *p);
+
+/* The slot of the thing that key stands for: the one it has, else a free one with the next
+ * generation. 0: none is free, or the key was taken already in this build. */
+uint16_t slots_take(struct slot_plan *p, enum slot_kind kind, uint64_t key, uint16_t *gen);
+
+/* The next generation of a slot that was taken: its contents are others. */
+uint16_t slots_renew(struct slot_plan *p, enum slot_kind kind, uint16_t slot);
+
+/* ---- index.c -----------------------------------------------------------------------------------
+ */
+
+/* Adds a fault for every address and port that two services claim. 0, or -ENOMEM. */
+int index_check(const struct model_conf *conf, struct faults *faults);
+
+/* The index of the services of m; NULL with errno. */
+struct service_index *index_build(const struct model *m);
+void index_free(struct service_index *x);
+
+#endif

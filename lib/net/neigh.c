@@ -1,0 +1,820 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The neighbour table: who has which MAC on which port, by ARP and ND alike. The control core alone
+ * writes; workers read the words and the index without locks and tell what they use by stamps
+ * (net_worker.adj_used) and what they miss by wishes (a ring each).
+ *
+ *                   asked in vain                     pause over and wanted
+ *   (none) --need--> INCOMPLETE ---------> FAILED ------------------> INCOMPLETE
+ *      |                 | answer             | answer
+ *      |                 v                    |
+ *      |  learned    REACHABLE <--------------+
+ *      |                 | reachable_ms over       ^ answer
+ *      +-------------> STALE --used: asked again---+--- in vain --> FAILED
+ *
+ * STALE is sent to while it is asked: unicast first, then by broadcast or multicast; so no packet goes to
+ * a MAC that has been silent for longer than reachable_ms + retries * retry_ms while it was used. Every
+ * transition is made in neigh_due() (time), neigh_learn() (messages), neigh_add() and neigh_forget().
+ *
+ * A slot that is forgotten is used again only after every worker has passed a quiescent state, and the
+ * epoch has moved on before: cached adjacencies are asked for anew, never taken for another neighbour's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_errno.h>
+#include <rte_jhash.h>
+#include <rte_random.h>
+
+#include "base/invariant.h"
+#include "base/log.h"
+#include "base/rcu.h"
+#include "base/wheel.h"
+#include "net_priv.h"
+
+#define TICK_SHIFT     4    /* of the timer wheel: 16 ms */
+#define WISH_RING      1024 /* wishes on their way from one worker */
+#define POLL_BATCH     256  /* timers, wishes of one worker, and announcements a poll */
+#define UNUSED_FACTOR  4    /* collected after this many times reachable_ms without use */
+#define BACKOFF_MAX    4    /* pause of a failed neighbour: 1, 2, then 4 times retry_ms */
+#define ANNOUNCE_TIMES 3
+#define ANNOUNCE_MS    1000
+#define CONFLICTS      16   /* remembered, so that each is logged once */
+#define DEFEND_MS      10000 /* RFC 5227, 2.4(c): DEFEND_INTERVAL */
+
+const struct neigh_conf neigh_defaults = {
+	.max = 16384,
+	.hold_max = 4096,
+	.hold_each = 64,
+	.retry_ms = 1000,
+	.retries = 3,
+	.reachable_ms = 30000,
+};
+
+/* What only the control core knows of a neighbour. */
+struct neigh_entry {
+	struct neigh_table *table;
+	struct wheel_node timer;
+	uint32_t born;      /* ms: when the slot was taken */
+	uint32_t confirmed; /* of the last answer */
+	uint32_t asked;     /* of the last question, or when it was given up */
+	uint8_t tries;      /* questions since the last answer */
+	uint8_t backoff;
+	bool live;
+	bool answered;      /* ever */
+	bool unretired;     /* forgotten, but the list of the retired had no memory */
+};
+
+struct announcement {
+	uint8_t left; /* rounds */
+	bool waiting; /* for at_ms */
+	uint32_t at_ms;
+	unsigned int cursor;
+};
+
+struct conflict {
+	struct addr addr;
+	struct rte_ether_addr mac;
+	uint32_t defended;
+	bool used;
+};
+
+struct neigh_table {
+	struct neigh_shared shared; /* first: see neigh_shared() */
+	struct neigh_conf conf;
+	struct rcu *rcu;
+	struct neigh_entry *entry; /* [max] */
+	struct wheel wheel;
+	uint32_t now;
+	bool started;
+	unsigned int live, retiring, unretired;
+	uint32_t horizon; /* unused for longer: makes room when the table is full */
+	struct announcement announcement[NET_PORTS_MAX];
+	struct conflict conflict[CONFLICTS];
+	unsigned int next_conflict;
+	struct {
+		uint8_t nic;
+		uint16_t vlan;
+	} seen[NET_PORTS_MAX]; /* ports as of the table seen last */
+	unsigned int n_seen;
+};
+
+/* ---- making and freeing --------------------------------------------------------------------- */
+
+static int neigh_create_shared(struct neigh_shared *s, const struct neigh_conf *conf)
+{
+	char name[RTE_HASH_NAMESIZE];
+
+	s->max = conf->max;
+	s->workers = conf->workers;
+	s->give_up_ms = conf->retries * conf->retry_ms;
+	s->word = calloc(s->max, sizeof(*s->word));
+	s->key = calloc(s->max, sizeof(*s->key));
+	s->used = calloc(s->workers, sizeof(*s->used));
+	s->wish = calloc(s->workers, sizeof(*s->wish));
+	if (!s->word || !s->key || !s->used || !s->wish)
+		return -ENOMEM;
+
+	snprintf(name, sizeof(name), "neigh_%p", (void *)s);
+	struct rte_hash_parameters params = {
+		.name = name,
+		.entries = s->max,
+		.key_len = sizeof(struct neigh_key),
+		.hash_func = rte_jhash,
+		.hash_func_init_val = (uint32_t)rte_rand(),
+		.socket_id = SOCKET_ID_ANY,
+		.extra_flag =
+			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+	};
+	s->index = rte_hash_create(&params);
+	if (!s->index)
+		return -rte_errno;
+
+	for (unsigned int i = 0; i < s->workers; i++) {
+		snprintf(name, sizeof(name), "w%u_%p", i, (void *)s);
+		s->used[i] = calloc(s->max, sizeof(**s->used));
+		s->wish[i] = rte_ring_create_elem(name, sizeof(struct neigh_wish), WISH_RING,
+			SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (!s->used[i])
+			return -ENOMEM;
+		if (!s->wish[i])
+			return -rte_errno;
+	}
+	return 0;
+}
+
+struct neigh_table *neigh_create(const struct neigh_conf *conf, struct rcu *rcu)
+{
+	struct neigh_table *n;
+	int rc;
+
+	if (conf->max < 8 || conf->max >= ADJ_NONE || conf->workers == 0 || conf->retries == 0 ||
+		conf->retry_ms == 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return NULL;
+	n->conf = *conf;
+	n->rcu = rcu;
+	n->horizon = UNUSED_FACTOR * conf->reachable_ms;
+	rc = neigh_create_shared(&n->shared, conf);
+	if (rc)
+		goto fail;
+	n->entry = calloc(conf->max, sizeof(*n->entry));
+	rc = -ENOMEM;
+	if (!n->entry)
+		goto fail;
+	for (unsigned int i = 0; i < conf->max; i++) {
+		n->entry[i].table = n;
+		wheel_node_init(&n->entry[i].timer);
+	}
+	return n;
+
+fail:
+	neigh_destroy(n);
+	errno = -rc;
+	return NULL;
+}
+
+void neigh_destroy(struct neigh_table *n)
+{
+	if (!n)
+		return;
+	if (n->retiring)
+		rcu_reclaim(n->rcu);
+	/* A reader is online against the rules: better to lose the memory than to free it. */
+	if (n->retiring)
+		return;
+	struct neigh_shared *s = &n->shared;
+
+	for (unsigned int i = 0; i < s->workers; i++) {
+		if (s->wish)
+			rte_ring_free(s->wish[i]);
+		if (s->used)
+			free(s->used[i]);
+	}
+	rte_hash_free(s->index);
+	free(s->wish);
+	free(s->used);
+	free(s->key);
+	free(s->word);
+	free(n->entry);
+	free(n);
+}
+
+/* ---- what any core may ask ------------------------------------------------------------------ */
+
+uint32_t neigh_epoch(const struct neigh_table *n)
+{
+	return __atomic_load_n(&n->shared.epoch, __ATOMIC_ACQUIRE);
+}
+
+uint64_t neigh_word(const struct neigh_table *n, uint16_t adj)
+{
+	return adj_word_load(&n->shared, adj);
+}
+
+uint16_t neigh_find(const struct neigh_table *n, uint8_t port, const struct addr *a)
+{
+	struct neigh_key key = { .addr = *a, .port = port };
+	int32_t at = rte_hash_lookup(n->shared.index, &key);
+
+	return at < 0 ? ADJ_NONE : (uint16_t)at;
+}
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+static void neigh_set(struct neigh_table *n, uint16_t i, const struct rte_ether_addr *mac,
+	enum adj_state state)
+{
+	uint64_t word = 0;
+
+	if (mac)
+		memcpy(&word, mac->addr_bytes, RTE_ETHER_ADDR_LEN);
+	word |= (uint64_t)n->shared.key[i].port << 48 | (uint64_t)state << 56;
+	__atomic_store_n(&n->shared.word[i], word, __ATOMIC_RELEASE);
+}
+
+static struct rte_ether_addr neigh_mac(const struct neigh_table *n, uint16_t i)
+{
+	struct rte_ether_addr mac;
+
+	memcpy(mac.addr_bytes, &n->shared.word[i], RTE_ETHER_ADDR_LEN);
+	return mac;
+}
+
+static enum adj_state neigh_state(const struct neigh_table *n, uint16_t i)
+{
+	return adj_word_state(n->shared.word[i]);
+}
+
+/* The hold queues are to look again. */
+static void neigh_settle(struct neigh_table *n)
+{
+	__atomic_store_n(&n->shared.settled, n->shared.settled + 1, __ATOMIC_RELEASE);
+}
+
+static void neigh_arm(struct neigh_table *n, uint16_t i, uint32_t in_ms)
+{
+	wheel_arm(&n->wheel, i, n->now + in_ms);
+}
+
+/* Milliseconds since a worker last sent to it; UINT32_MAX: not since the slot was taken. */
+static uint32_t neigh_used_ms(const struct neigh_table *n, uint16_t i)
+{
+	uint32_t life = n->now - n->entry[i].born, best = UINT32_MAX;
+
+	for (unsigned int w = 0; w < n->shared.workers; w++) {
+		uint32_t age = n->now - __atomic_load_n(&n->shared.used[w][i], __ATOMIC_RELAXED);
+
+		/* A worker's clock may have been read a little later than ours. */
+		if ((int32_t)age < 0 && (int32_t)age > -60000)
+			age = 0;
+		if (age <= life && age < best)
+			best = age;
+	}
+	return best;
+}
+
+/* A new entry without state, or ADJ_NONE when there is no room. */
+static uint16_t neigh_add(struct neigh_table *n, uint8_t port, const struct addr *a)
+{
+	struct neigh_key key = { .addr = *a, .port = port };
+	int32_t at = rte_hash_add_key(n->shared.index, &key);
+
+	if (at < 0 || at >= (int32_t)n->shared.max)
+		return ADJ_NONE;
+	struct neigh_entry *e = &n->entry[at];
+
+	x_assert(!e->live && n->shared.word[at] == 0);
+	n->shared.key[at] = key;
+	e->born = e->confirmed = e->asked = n->now;
+	e->tries = e->backoff = 0;
+	e->answered = false;
+	e->live = true;
+	n->live++;
+	return (uint16_t)at;
+}
+
+/* After the grace period: the slot may be used again. */
+static void neigh_release(void *arg)
+{
+	struct neigh_entry *e = arg;
+	struct neigh_table *n = e->table;
+
+	rte_hash_free_key_with_position(n->shared.index, (int32_t)(e - n->entry));
+	n->retiring--;
+}
+
+static void neigh_retire(struct neigh_table *n, uint16_t i)
+{
+	struct neigh_entry *e = &n->entry[i];
+
+	n->unretired -= e->unretired;
+	e->unretired = rcu_retire(n->rcu, neigh_release, e) != 0;
+	n->unretired += e->unretired;
+	n->retiring += !e->unretired;
+}
+
+static void neigh_forget(struct neigh_table *n, uint16_t i)
+{
+	x_assert(n->entry[i].live);
+	wheel_disarm(&n->wheel, i);
+	__atomic_store_n(&n->shared.word[i], 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&n->shared.epoch, n->shared.epoch + 1, __ATOMIC_RELEASE);
+	rte_hash_del_key(n->shared.index, &n->shared.key[i]);
+	n->entry[i].live = false;
+	n->live--;
+	neigh_retire(n, i);
+	neigh_settle(n);
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+static void neigh_ask(
+	struct neigh_table *n, struct net_worker *control, uint16_t i, const struct rte_ether_addr *mac)
+{
+	const struct neigh_key *key = &n->shared.key[i];
+	struct neigh_entry *e = &n->entry[i];
+	struct addr none4 = addr_from_v4(0);
+
+	e->tries++;
+	e->asked = n->now;
+	neigh_arm(n, i, n->conf.retry_ms);
+	if (key->port >= net_port_count(control->table))
+		return;
+	const struct port *port = net_port(control->table, (uint8_t)key->port);
+	const struct addr *source = net_source(port, &key->addr);
+
+	if (!source)
+		source = addr_is_v4(&key->addr) ? &none4 : &port->link_local;
+	struct rte_mbuf *m =
+		neigh_msg_ask(control->pool, &port->mac, source, &key->addr, mac);
+	if (m)
+		net_send_frame(control, m, port->id);
+	else
+		counter_add(&control->drop[DROP_no_mbuf], 1);
+}
+
+static void neigh_ask_first(struct neigh_table *n, struct net_worker *control, uint16_t i)
+{
+	n->entry[i].tries = 0;
+	neigh_set(n, i, NULL, ADJ_INCOMPLETE);
+	neigh_ask(n, control, i, NULL);
+}
+
+static void neigh_fail(struct neigh_table *n, uint16_t i)
+{
+	struct neigh_entry *e = &n->entry[i];
+	char text[ADDR_TEXT];
+
+	neigh_set(n, i, NULL, ADJ_FAILED);
+	e->asked = n->now;
+	e->backoff = e->backoff ? (uint8_t)RTE_MIN(2 * e->backoff, BACKOFF_MAX) : 1;
+	neigh_arm(n, i, e->backoff * n->conf.retry_ms);
+	neigh_settle(n);
+	log_debug("neighbour %s on port %u does not answer",
+		addr_format(&n->shared.key[i].addr, text), n->shared.key[i].port);
+}
+
+/* STALE: ask again if it is in use, forget it if it has not been for long. */
+static void neigh_due_stale(struct neigh_table *n, struct net_worker *control, uint16_t i)
+{
+	struct neigh_entry *e = &n->entry[i];
+	struct rte_ether_addr mac = neigh_mac(n, i);
+	uint32_t used = neigh_used_ms(n, i);
+
+	if (e->tries >= n->conf.retries)
+		neigh_fail(n, i);
+	else if (e->tries > 0)
+		neigh_ask(n, control, i, NULL);
+	else if (used <= n->now - e->confirmed)
+		neigh_ask(n, control, i, &mac);
+	else if (RTE_MIN(used, n->now - e->born) >= UNUSED_FACTOR * n->conf.reachable_ms)
+		neigh_forget(n, i);
+	else
+		neigh_arm(n, i, n->conf.retry_ms);
+}
+
+static void neigh_due_failed(struct neigh_table *n, struct net_worker *control, uint16_t i)
+{
+	struct neigh_entry *e = &n->entry[i];
+	uint32_t since = n->now - e->asked;
+
+	if (neigh_used_ms(n, i) <= since)
+		neigh_ask_first(n, control, i);
+	else if (since >= UNUSED_FACTOR * n->conf.reachable_ms)
+		neigh_forget(n, i);
+	else
+		neigh_arm(n, i, n->conf.retry_ms);
+}
+
+/* The timer of a neighbour is due. */
+static void neigh_due(struct neigh_table *n, struct net_worker *control, uint16_t i)
+{
+	struct neigh_entry *e = &n->entry[i];
+	struct rte_ether_addr mac = neigh_mac(n, i);
+
+	switch (neigh_state(n, i)) {
+	case ADJ_INCOMPLETE:
+		if (e->tries >= n->conf.retries)
+			neigh_fail(n, i);
+		else
+			neigh_ask(n, control, i, NULL);
+		break;
+	case ADJ_REACHABLE:
+		neigh_set(n, i, &mac, ADJ_STALE);
+		e->tries = 0;
+		neigh_due_stale(n, control, i);
+		break;
+	case ADJ_STALE:
+		neigh_due_stale(n, control, i);
+		break;
+	case ADJ_FAILED:
+		neigh_due_failed(n, control, i);
+		break;
+	case ADJ_FREE:
+		x_assert(!"a free neighbour has no timer");
+		break;
+	}
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static void neigh_see_ports(struct neigh_table *n, const struct net_table *t)
+{
+	n->n_seen = net_port_count(t);
+	for (unsigned int i = 0; i < n->n_seen; i++) {
+		n->seen[i].nic = net_port(t, (uint8_t)i)->nic;
+		n->seen[i].vlan = net_port(t, (uint8_t)i)->vlan;
+	}
+}
+
+static void neigh_clock(struct neigh_table *n, const struct net_worker *control, uint32_t now_ms)
+{
+	if (!n->started) {
+		wheel_init(&n->wheel, &n->entry[0].timer, sizeof(n->entry[0]), TICK_SHIFT, now_ms);
+		neigh_see_ports(n, control->table);
+		n->started = true;
+	}
+	n->now = now_ms;
+}
+
+void neigh_need(struct neigh_table *n, struct net_worker *control, uint8_t port, const struct addr *a)
+{
+	uint16_t i;
+
+	neigh_clock(n, control, control->now_ms);
+	if (port >= net_port_count(control->table) || addr_is_multicast(a) ||
+		net_local(control->table, a, NULL) != LOCAL_NONE)
+		return;
+	if (neigh_find(n, port, a) != ADJ_NONE)
+		return;
+	i = neigh_add(n, port, a);
+	if (i == ADJ_NONE)
+		__atomic_store_n(&n->shared.full, true, __ATOMIC_RELAXED);
+	else
+		neigh_ask_first(n, control, i);
+}
+
+static void neigh_poll_wishes(struct neigh_table *n, struct net_worker *control)
+{
+	struct neigh_wish wish[32];
+
+	for (unsigned int w = 0; w < n->shared.workers; w++) {
+		unsigned int got, total = 0;
+
+		do {
+			got = rte_ring_sc_dequeue_burst_elem(
+				n->shared.wish[w], wish, sizeof(wish[0]), RTE_DIM(wish), NULL);
+			for (unsigned int i = 0; i < got; i++)
+				neigh_need(n, control, (uint8_t)wish[i].port, &wish[i].addr);
+			total += got;
+		} while (got == RTE_DIM(wish) && total < POLL_BATCH);
+	}
+}
+
+static void neigh_poll_timers(struct neigh_table *n, struct net_worker *control)
+{
+	uint32_t due[POLL_BATCH];
+	unsigned int got = wheel_advance(&n->wheel, n->now, due, POLL_BATCH);
+
+	for (unsigned int i = 0; i < got; i++)
+		neigh_due(n, control, (uint16_t)due[i]);
+}
+
+/*
+ * Somebody found no room: forgets what failed, what was never used, and what has not been used for the
+ * longest time, but nothing in use. The horizon halves from poll to poll while it is not enough.
+ */
+static void neigh_make_room(struct neigh_table *n)
+{
+	unsigned int want = RTE_MAX(1u, n->shared.max / 16), freed = 0;
+	uint32_t least = n->conf.reachable_ms;
+
+	for (unsigned int i = 0; i < n->shared.max && freed < want; i++) {
+		uint32_t used;
+
+		if (!n->entry[i].live || neigh_state(n, (uint16_t)i) == ADJ_INCOMPLETE)
+			continue;
+		used = neigh_used_ms(n, (uint16_t)i);
+		if (neigh_state(n, (uint16_t)i) != ADJ_FAILED && used < n->horizon)
+			continue;
+		if (used == UINT32_MAX && n->now - n->entry[i].born < n->conf.retry_ms)
+			continue;
+		neigh_forget(n, (uint16_t)i);
+		freed++;
+	}
+	if (freed < want)
+		n->horizon = RTE_MAX(n->horizon / 2, least);
+	else
+		n->horizon = UNUSED_FACTOR * least;
+	__atomic_store_n(&n->shared.full, false, __ATOMIC_RELAXED);
+}
+
+static void neigh_poll_unretired(struct neigh_table *n)
+{
+	for (unsigned int i = 0; i < n->shared.max && n->unretired; i++)
+		if (n->entry[i].unretired)
+			neigh_retire(n, (uint16_t)i);
+}
+
+/* ---- announcements -------------------------------------------------------------------------- */
+
+void neigh_announce(struct neigh_table *n, uint8_t port)
+{
+	if (port < NET_PORTS_MAX)
+		n->announcement[port] = (struct announcement){ .left = ANNOUNCE_TIMES };
+}
+
+static void announce_address(
+	struct net_worker *control, const struct port *p, const struct addr *a, bool router)
+{
+	struct rte_mbuf *m = neigh_msg_announce(control->pool, &p->mac, a, router);
+
+	if (m)
+		net_send_frame(control, m, p->id);
+	else
+		counter_add(&control->drop[DROP_no_mbuf], 1);
+}
+
+/* The k-th thing to announce on a port: its own addresses, then the virtual ones. NULL: no more. */
+static const struct addr *announce_nth(
+	const struct net_table *t, const struct port *p, unsigned int k, bool *router)
+{
+	*router = k <= p->n_addresses;
+	if (k == 0)
+		return &p->link_local;
+	if (*router)
+		return &p->addresses[k - 1].addr;
+	k -= p->n_addresses + 1;
+	return k < net_virtual_count(t) ? net_virtual(t, k) : NULL;
+}
+
+/* Announces on one port what is due, within the budget. */
+static void announce_port(
+	struct neigh_table *n, struct net_worker *control, uint8_t id, unsigned int *budget)
+{
+	struct announcement *an = &n->announcement[id];
+	const struct port *p = net_port(control->table, id);
+	bool router;
+
+	if (!an->left || (an->waiting && (int32_t)(n->now - an->at_ms) < 0))
+		return;
+	if (an->cursor == 0)
+		an->at_ms = n->now + ANNOUNCE_MS;
+	an->waiting = false;
+	while (*budget) {
+		const struct addr *a = announce_nth(control->table, p, an->cursor, &router);
+
+		if (!a) {
+			an->cursor = 0;
+			an->waiting = true;
+			an->left--;
+			return;
+		}
+		an->cursor++;
+		/* A virtual address may be looked at for nothing; that costs budget as well, but
+		 * little. */
+		if (!net_answers(control->table, a, id))
+			continue;
+		announce_address(control, p, a, router);
+		(*budget)--;
+	}
+}
+
+void neigh_poll(struct neigh_table *n, struct net_worker *control, uint32_t now_ms)
+{
+	unsigned int budget = POLL_BATCH;
+
+	control->now_ms = now_ms;
+	neigh_clock(n, control, now_ms);
+	if (n->unretired)
+		neigh_poll_unretired(n);
+	if (n->shared.full)
+		neigh_make_room(n);
+	neigh_poll_wishes(n, control);
+	neigh_poll_timers(n, control);
+	for (unsigned int i = 0; i < net_port_count(control->table) && budget; i++)
+		announce_port(n, control, (uint8_t)i, &budget);
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+/* Whether an address can be a neighbour's on this port. */
+static bool neigh_plausible(const struct net_table *t, const struct port *p, const struct addr *a)
+{
+	struct route_hop hop;
+
+	if (addr_is_multicast(a) || net_local(t, a, NULL) != LOCAL_NONE)
+		return false;
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		if (prefix_holds(&p->addresses[i], a))
+			return !prefix_is_end(&p->addresses[i], a);
+	if (net_on_link(p, a))
+		return true;
+	return net_route(t, a, &hop) && hop.port == p->id && addr_is_zero(&hop.via);
+}
+
+/* The neighbour's MAC is known now: from an answer of its own or from what it told unasked. */
+static void neigh_settle_mac(
+	struct neigh_table *n, uint16_t i, const struct rte_ether_addr *mac, bool answered)
+{
+	struct neigh_entry *e = &n->entry[i];
+
+	neigh_set(n, i, mac, answered ? ADJ_REACHABLE : ADJ_STALE);
+	e->confirmed = n->now;
+	e->answered = true;
+	e->tries = e->backoff = 0;
+	neigh_arm(n, i, answered ? n->conf.reachable_ms : n->conf.retry_ms);
+	neigh_settle(n);
+}
+
+/* RFC 4861, 7.2.5 and 7.2.3; ARP in the same terms. create: a question to us makes it known. */
+static void neigh_learn(struct neigh_table *n, uint8_t port, const struct addr *a,
+	const struct neigh_msg *msg, bool create)
+{
+	uint16_t i = neigh_find(n, port, a);
+	char text[ADDR_TEXT];
+
+	if (i == ADJ_NONE) {
+		/* Half of the table is kept for those we look for: a flood does not fill it. */
+		if (!create || !msg->has_mac || n->live >= n->shared.max / 2)
+			return;
+		i = neigh_add(n, port, a);
+		if (i != ADJ_NONE)
+			neigh_settle_mac(n, i, &msg->mac, false);
+		return;
+	}
+	struct neigh_entry *e = &n->entry[i];
+	bool answered = msg->op == NEIGH_ANSWER && msg->solicited && e->tries > 0;
+	struct rte_ether_addr known = neigh_mac(n, i);
+
+	if (!adj_word_sends(n->shared.word[i])) {
+		if (msg->has_mac)
+			neigh_settle_mac(n, i, &msg->mac, answered);
+		return;
+	}
+	if (!msg->has_mac || rte_is_same_ether_addr(&msg->mac, &known)) {
+		if (answered)
+			neigh_settle_mac(n, i, &known, true);
+		return;
+	}
+	if (!msg->override && msg->op == NEIGH_ANSWER) {
+		/* Somebody says otherwise, without insisting: ask. */
+		if (neigh_state(n, i) == ADJ_REACHABLE) {
+			neigh_set(n, i, &known, ADJ_STALE);
+			neigh_arm(n, i, 0);
+		}
+		return;
+	}
+	log_debug("neighbour %s moved from " RTE_ETHER_ADDR_PRT_FMT " to " RTE_ETHER_ADDR_PRT_FMT,
+		addr_format(a, text), RTE_ETHER_ADDR_BYTES(&known), RTE_ETHER_ADDR_BYTES(&msg->mac));
+	neigh_settle_mac(n, i, &msg->mac, answered);
+}
+
+/* Somebody else uses an address of ours: say so once, and tell the others who has it. */
+static void neigh_conflict(struct neigh_table *n, struct net_worker *control, const struct port *p,
+	const struct addr *a, const struct rte_ether_addr *mac)
+{
+	struct conflict *c = NULL;
+	char text[ADDR_TEXT];
+
+	for (unsigned int i = 0; i < net_port_count(control->table); i++)
+		if (rte_is_same_ether_addr(&net_port(control->table, (uint8_t)i)->mac, mac))
+			return; /* our own frame came back */
+	for (unsigned int i = 0; i < CONFLICTS && !c; i++)
+		if (n->conflict[i].used && addr_equal(&n->conflict[i].addr, a) &&
+			rte_is_same_ether_addr(&n->conflict[i].mac, mac))
+			c = &n->conflict[i];
+	if (!c) {
+		c = &n->conflict[n->next_conflict++ % CONFLICTS];
+		*c = (struct conflict){ .addr = *a, .mac = *mac, .used = true,
+			.defended = n->now - DEFEND_MS };
+		log_warn("address %s of port \"%s\" is also claimed by " RTE_ETHER_ADDR_PRT_FMT
+			 " (a server of a DR service must not answer ARP for it)",
+			addr_format(a, text), p->name, RTE_ETHER_ADDR_BYTES(mac));
+	}
+	if (n->now - c->defended < DEFEND_MS)
+		return;
+	c->defended = n->now;
+	announce_address(control, p, a, net_local(control->table, a, NULL) == LOCAL_PORT);
+}
+
+static void neigh_question(struct neigh_table *n, struct net_worker *control, const struct port *p,
+	const struct neigh_msg *msg)
+{
+	const struct net_table *t = control->table;
+	bool ours = net_answers(t, &msg->target, p->id);
+	struct rte_mbuf *m;
+
+	if (msg->has_mac && net_answers(t, &msg->sender, p->id)) {
+		neigh_conflict(n, control, p, &msg->sender, &msg->mac);
+		return;
+	}
+	if (msg->has_mac && neigh_plausible(t, p, &msg->sender))
+		neigh_learn(n, p->id, &msg->sender, msg, ours);
+	if (!ours)
+		return;
+	m = neigh_msg_answer(
+		control->pool, &p->mac, msg, net_local(t, &msg->target, NULL) == LOCAL_PORT);
+	if (m)
+		net_send_frame(control, m, p->id);
+	else
+		counter_add(&control->drop[DROP_no_mbuf], 1);
+}
+
+void neigh_input(struct neigh_table *n, struct net_worker *control, struct rte_mbuf *m)
+{
+	enum drop_reason reason;
+	struct neigh_msg msg;
+	uint8_t port;
+
+	if (!neigh_msg_parse(m, &msg, &reason)) {
+		net_drop(control, m, reason);
+		return;
+	}
+	port = net_port_of(control->table, m->port, msg.vlan);
+	if (port == NET_PORT_NONE) {
+		net_drop(control, m, DROP_wrong_vlan);
+		return;
+	}
+	rte_pktmbuf_free(m);
+	neigh_clock(n, control, control->now_ms);
+
+	const struct port *p = net_port(control->table, port);
+
+	if (msg.op == NEIGH_ASK)
+		neigh_question(n, control, p, &msg);
+	else if (net_answers(control->table, &msg.target, port))
+		neigh_conflict(n, control, p, &msg.target, msg.has_mac ? &msg.mac : &msg.from);
+	else if (neigh_plausible(control->table, p, &msg.target))
+		neigh_learn(n, port, &msg.target, &msg, false);
+}
+
+void neigh_table_changed(struct neigh_table *n, struct net_worker *control)
+{
+	const struct net_table *t = control->table;
+
+	neigh_clock(n, control, control->now_ms);
+	for (unsigned int i = 0; i < n->shared.max; i++) {
+		uint32_t port = n->shared.key[i].port;
+
+		if (!n->entry[i].live)
+			continue;
+		if (port >= net_port_count(t) || port >= n->n_seen ||
+			net_port(t, (uint8_t)port)->nic != n->seen[port].nic ||
+			net_port(t, (uint8_t)port)->vlan != n->seen[port].vlan ||
+			!neigh_plausible(t, net_port(t, (uint8_t)port), &n->shared.key[i].addr))
+			neigh_forget(n, (uint16_t)i);
+	}
+	neigh_see_ports(n, t);
+}
+
+/* ---- listing -------------------------------------------------------------------------------- */
+
+unsigned int neigh_list(
+	const struct neigh_table *n, uint32_t *cursor, struct neigh_info *out, unsigned int max)
+{
+	unsigned int got = 0;
+	uint32_t i;
+
+	for (i = *cursor; i < n->shared.max && got < max; i++) {
+		const struct neigh_entry *e = &n->entry[i];
+
+		if (!e->live)
+			continue;
+		out[got++] = (struct neigh_info){
+			.addr = n->shared.key[i].addr,
+			.port = (uint8_t)n->shared.key[i].port,
+			.state = neigh_state(n, (uint16_t)i),
+			.mac = neigh_mac(n, (uint16_t)i),
+			.age_ms = e->answered ? n->now - e->confirmed : UINT32_MAX,
+			.used_ms = neigh_used_ms(n, (uint16_t)i),
+		};
+	}
+	*cursor = i < n->shared.max ? i : 0;
+	return got;
+}
