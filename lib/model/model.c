@@ -494,31 +494,43 @@ static int build_net(struct build *b)
 	return b->faults->errors ? -EINVAL : -ENOMEM;
 }
 
-static int build_all(struct build *b, struct model_slots *slots, const struct model_idle *idle)
+/* All faults of the configuration, in one pass. */
+static int check_all(struct build *b)
 {
 	const struct model_conf *conf = b->conf;
 	int rc;
 
-	b->m = calloc(1, sizeof(*b->m));
 	b->service_pool = calloc(conf->n_services + 1, sizeof(*b->service_pool));
 	b->want_maglev = calloc(conf->n_pools + 1, sizeof(*b->want_maglev));
 	b->pool_slot = calloc(conf->n_pools + 1, sizeof(*b->pool_slot));
-	if (!b->m || !b->service_pool || !b->want_maglev || !b->pool_slot)
+	if (!b->service_pool || !b->want_maglev || !b->pool_slot)
 		return -ENOMEM;
+	net_conf_check(&conf->net, b->faults);
 	rc = check_pools(b);
 	if (!rc)
 		rc = check_services(b);
 	if (rc)
 		return rc;
-	rc = build_net(b); /* its faults belong to the same pass */
-	if (rc || b->faults->errors)
-		return rc ? rc : -EINVAL;
+	return b->faults->errors ? -EINVAL : 0;
+}
 
+static int build_all(struct build *b, struct model_slots *slots, const struct model_idle *idle)
+{
+	int rc = check_all(b);
+
+	if (rc)
+		return rc;
+	b->m = calloc(1, sizeof(*b->m));
+	if (!b->m)
+		return -ENOMEM;
+	rc = build_net(b);
+	if (rc)
+		return rc;
 	b->slots = slots_begin(slots, idle);
 	if (!b->slots)
 		return -ENOMEM;
 	b->m->version = b->previous ? b->previous->version + 1 : 1;
-	b->m->cluster_key = conf->cluster_key;
+	b->m->cluster_key = b->conf->cluster_key;
 	rc = build_pools(b);
 	if (!rc)
 		rc = build_services(b);
@@ -532,31 +544,49 @@ static int build_all(struct build *b, struct model_slots *slots, const struct mo
 	return 0;
 }
 
+/* Hands the faults found over and frees what building needed. */
+static void build_end(struct build *b, int rc, struct faults *faults)
+{
+	struct faults *own = b->faults;
+
+	if (b->slots)
+		slots_abort(b->slots);
+	names_free(&b->pools);
+	free(b->service_pool);
+	free(b->want_maglev);
+	free(b->pool_slot);
+	if (rc && !own->errors)
+		fault_add(own, "", "cannot be built: %s", strerror(-rc));
+	for (size_t i = 0; i < own->n; i++)
+		(own->list[i].warning ? fault_warn : fault_add)(
+			faults, own->list[i].path, "%s", own->list[i].text);
+	faults_free(own);
+}
+
+bool model_check(
+	const struct model_conf *conf, const struct model_sched *sched, struct faults *faults)
+{
+	struct faults own = { 0 }; /* those that were there before are not ours */
+	struct build b = { .conf = conf, .sched = sched, .faults = &own };
+	int rc = check_all(&b);
+
+	build_end(&b, rc, faults);
+	return rc == 0;
+}
+
 struct model *model_build(const struct model_conf *conf, struct model_slots *slots,
 	const struct model *previous, const struct model_idle *idle,
 	const struct model_sched *sched, struct faults *faults)
 {
-	/* Faults that were there before are not ours. */
 	struct faults own = { 0 };
 	struct build b = { .conf = conf, .previous = previous, .sched = sched, .faults = &own };
 	int rc = build_all(&b, slots, idle);
 
 	if (rc) {
-		if (!own.errors)
-			fault_add(&own, "", "cannot be built: %s", strerror(-rc));
 		model_free(b.m, sched);
 		b.m = NULL;
 	}
-	if (b.slots)
-		slots_abort(b.slots);
-	names_free(&b.pools);
-	free(b.service_pool);
-	free(b.want_maglev);
-	free(b.pool_slot);
-	for (size_t i = 0; i < own.n; i++)
-		(own.list[i].warning ? fault_warn : fault_add)(
-			faults, own.list[i].path, "%s", own.list[i].text);
-	faults_free(&own);
+	build_end(&b, rc, faults);
 	if (rc)
 		errno = -rc;
 	return b.m;

@@ -188,11 +188,16 @@ struct model_sched {
 	void (*destroy)(struct pool *pool);
 };
 
+/* Whether conf is free of errors. Adds a fault for each, in one pass, with the JSON path of the
+ * thing
+ * ("services[1].pool"): names twice, unknown pool, same address and port twice, too many, and those
+ * of net_conf_check(). Needs no EAL. */
+bool model_check(
+	const struct model_conf *conf, const struct model_sched *sched, struct faults *faults);
+
 /*
- * Builds a snapshot. Checks what concerns several objects (names twice, unknown pool, same address
- * and port twice, too many) and adds faults with the JSON path of the thing ("services[1].pool").
- * On faults returns NULL, and slots are as before. previous may be NULL; conf is not needed
- * afterwards.
+ * Checks and builds a snapshot. On faults returns NULL, and slots are as before. previous may be
+ * NULL; conf is not needed afterwards.
  */
 struct model *model_build(const struct model_conf *conf, struct model_slots *slots,
 	const struct model *previous, const struct model_idle *idle,

@@ -9,37 +9,10 @@
 #include <cmocka.h>
 
 #include "model_priv.h"
+#include "test_eal.h"
 
-/* ---- what model_build() is handed: ports and schedulers that only count -------------------------
- */
-
-struct net_table {
-	unsigned int n_virtuals;
-	struct addr virtuals[16];
-};
-
-static bool net_refuses;
-
-struct net_table *net_table_build(
-	const struct net_conf *conf, const struct net_table *previous, struct faults *faults)
-{
-	struct net_table *t = calloc(1, sizeof(*t));
-
-	assert_non_null(t);
-	if (net_refuses) {
-		fault_add(faults, "ports[0].addresses[0]", "refused");
-		free(t);
-		return NULL;
-	}
-	for (unsigned int i = 0; i < conf->n_virtuals && i < 16; i++)
-		t->virtuals[t->n_virtuals++] = conf->virtuals[i];
-	return t;
-}
-
-void net_table_free(struct net_table *t)
-{
-	free(t);
-}
+/* ---- what model_build() is handed: schedulers that only count
+ * ------------------------------------ */
 
 static unsigned int tables_built, tables_alive;
 static int table_error;
@@ -82,6 +55,8 @@ struct fixture {
 	struct pool_conf pools[2];
 	struct vip vips[3];
 	struct service_conf services[2];
+	struct prefix address;
+	struct port_conf port;
 	struct model_conf conf;
 };
 
@@ -127,7 +102,10 @@ static int setup(void **state)
 		.proto = IPPROTO_UDP,
 		.vips = &x->vips[2],
 		.n_vips = 1 };
-	x->conf = (struct model_conf){ .pools = x->pools,
+	assert_int_equal(prefix_parse("10.0.0.1/24", true, &x->address), 0);
+	x->port = (struct port_conf){ .name = "lan", .addresses = &x->address, .n_addresses = 1 };
+	x->conf = (struct model_conf){ .net = { .ports = &x->port, .n_ports = 1 },
+		.pools = x->pools,
 		.n_pools = 2,
 		.services = x->services,
 		.n_services = 2,
@@ -135,7 +113,6 @@ static int setup(void **state)
 	x->slots = model_slots_create();
 	assert_non_null(x->slots);
 	tables_built = tables_alive = 0;
-	net_refuses = false;
 	table_error = 0;
 	*state = x;
 	return 0;
@@ -201,9 +178,9 @@ static void test_contents(void **state)
 	assert_null(m->pools[web->pool]->maglev_table);
 	assert_non_null(m->pools[dns->pool]->maglev_table);
 	/* Each virtual address once. */
-	assert_int_equal(m->net->n_virtuals, 2);
-	assert_true(addr_equal(&m->net->virtuals[0], &x->vips[2].addr));
-	assert_true(addr_equal(&m->net->virtuals[1], &x->vips[0].addr));
+	assert_int_equal(net_virtual_count(m->net), 2);
+	assert_int_equal(net_local(m->net, &x->vips[0].addr, NULL), LOCAL_VIRTUAL);
+	assert_int_equal(net_local(m->net, &x->vips[2].addr, NULL), LOCAL_VIRTUAL);
 	/* Slot 0 names nothing. */
 	assert_null(m->service[0]);
 	assert_null(m->server[0]);
@@ -466,8 +443,9 @@ static void test_faults_in_one_pass(void **state)
 	x->services[1].name = "web";
 	x->vips[2] = x->vips[0];
 	x->services[1].proto = IPPROTO_TCP;
-	net_refuses = true;
+	x->port.vlan = 5000;
 	assert_faults(x, NULL,
+		"ports[0].vlan: 5000; 1 to 4094 is possible, or leave it out for untagged frames\n"
 		"pools[1].name: \"web\" is the name of another one already, see pools[0]\n"
 		"pools[0].servers[2].name: \"a\" is the name of another one already, "
 		"see pools[0].servers[0]\n"
@@ -476,8 +454,7 @@ static void test_faults_in_one_pass(void **state)
 		"services[1].name: \"web\" is the name of another one already, see services[0]\n"
 		"services[1].pool: no pool is called \"wob\"; did you mean \"web\"?\n"
 		"services[1].address: port 80 of 192.0.2.10: taken already by "
-		"services[0].address[0] (\"web\")\n"
-		"ports[0].addresses[0]: refused\n");
+		"services[0].address[0] (\"web\")\n");
 }
 
 static void test_faults_change_nothing(void **state)
@@ -546,5 +523,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 	};
 
+	test_eal_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
