@@ -23,13 +23,10 @@
 
 static void clock_advance(struct worker *w, uint64_t tsc)
 {
-	if (likely((int64_t)(tsc - w->ms_tsc) < 0))
+	if (likely(tsc < w->ms_tsc))
 		return;
-
-	uint64_t ms_cycles = w->tsc_hz / 1000, passed = (tsc - w->ms_tsc) / ms_cycles + 1;
-
-	w->now_ms += (uint32_t)passed;
-	w->ms_tsc += passed * ms_cycles;
+	w->now_ms = worker_ms(tsc, w->tsc_hz);
+	w->ms_tsc = (tsc / (w->tsc_hz / 1000) + 1) * (w->tsc_hz / 1000);
 	w->l4.now_ms = w->net->now_ms = w->l4.sched->now_ms = w->now_ms;
 	w->timers_due = true;
 }
@@ -126,7 +123,6 @@ void worker_run(struct worker *w)
 	/* Sleeps of a few microseconds are to be just that. */
 	prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
 	w->tsc_last = rte_rdtsc();
-	w->ms_tsc = w->tsc_last;
 	rcu_online(w->rcu, w->id);
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		if (worker_poll(w, rte_rdtsc())) {

@@ -89,6 +89,12 @@ struct workers_conf {
 	uint64_t tsc_hz;                   /* 0: the machine's */
 };
 
+/* Milliseconds since the time-stamp counter was 0, wrapping: the one clock of workers and control core. */
+static inline uint32_t worker_ms(uint64_t tsc, uint64_t tsc_hz)
+{
+	return (uint32_t)(tsc / (tsc_hz / 1000));
+}
+
 /* All the workers of a process. */
 struct workers {
 	unsigned int n;
