@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Clients that keep the balancer busy while a test changes something: each runs its connections in a thread of its own that
+is in the client's namespace, and keeps count of what came back."""
+import asyncio
+import threading
+
+from lab import LabError, count, wait_for
+
+
+class Load:
+    """Base: subclasses give run(), a coroutine that ends when self.stopping is set."""
+
+    def __init__(self, lab, source="client"):
+        self.lab, self.source = lab, source
+        self.errors = []
+        self.stopping = False
+        self.thread = threading.Thread(target=self._main, daemon=True)
+
+    def _main(self):
+        try:
+            with self.lab.inside(self.source):
+                asyncio.run(self.run())
+        except Exception as e:  # reported by whoever asks for errors
+            self.errors.append(f"{type(e).__name__}: {e}")
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.stopping = True
+        self.thread.join(20)
+        if self.thread.is_alive():
+            raise LabError("a client did not end")
+
+
+class Crowd(Load):
+    """n connections to whoami that live until the end, each sending a line every `pause` seconds and expecting it back
+    from the server that answered first. server[i], exchanges[i]: by connection."""
+
+    def __init__(self, lab, address, port, n, pause=0.2, source="client"):
+        super().__init__(lab, source)
+        self.address, self.port, self.n, self.pause = address, port, n, pause
+        self.server = [None] * n
+        self.exchanges = [0] * n
+
+    async def _one(self, i):
+        try:
+            reader, writer = await asyncio.wait_for(asyncio.open_connection(self.address, self.port), 10)
+            while not self.stopping:
+                line = b"%d %d\n" % (i, self.exchanges[i])
+                writer.write(line)
+                name, _, rest = (await asyncio.wait_for(reader.readline(), 10)).partition(b" ")
+                if rest != line or self.server[i] not in (None, name.decode()):
+                    raise LabError(f"sent {line}, got {name} {rest} from the server {self.server[i]}")
+                self.server[i] = name.decode()
+                self.exchanges[i] += 1
+                await asyncio.sleep(self.pause)
+            writer.close()
+        except Exception as e:
+            self.errors.append((i, self.server[i], f"{type(e).__name__}: {e}"))
+
+    async def run(self):
+        await asyncio.gather(*(self._one(i) for i in range(self.n)))
+
+    def failed(self):
+        return {e[0] for e in self.errors}
+
+    def progress(self, times=2, timeout=20):
+        """Waits until every connection that has not failed has made some more exchanges."""
+        before = list(self.exchanges)
+        wait_for(lambda: all(now >= then + times for i, (now, then) in enumerate(zip(self.exchanges, before))
+            if i not in self.failed()), timeout)
+
+
+class Requests(Load):
+    """`width` clients that make HTTP requests one after the other, each with a connection of its own. answers: the server
+    names in order."""
+
+    def __init__(self, lab, address, port=80, width=4, source="client"):
+        super().__init__(lab, source)
+        self.address, self.port, self.width = address, port, width
+        self.answers = []
+
+    async def _request(self):
+        reader, writer = await asyncio.open_connection(self.address, self.port)
+        try:
+            writer.write(b"GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
+            head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200 "):
+                raise LabError(f"bad answer: {head[:60]}")
+            return body.decode().strip()
+        finally:
+            writer.close()
+
+    async def _client(self):
+        while not self.stopping:
+            try:
+                self.answers.append(await asyncio.wait_for(self._request(), 10))
+            except Exception as e:
+                self.errors.append(f"{type(e).__name__}: {e}")
+            await asyncio.sleep(0.002)
+
+    async def run(self):
+        await asyncio.gather(*(self._client() for _ in range(self.width)))
+
+    def next(self, n, timeout=30):
+        """The servers of the next n answers, counted; those under way now are not among them."""
+        start = len(self.answers) + self.width
+        wait_for(lambda: len(self.answers) >= start + n, timeout)
+        return count(self.answers[start:start + n])
