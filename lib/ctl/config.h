@@ -4,14 +4,16 @@
  *
  *   text --config_parse()--> json_t --config_read()--> struct config --config_apply()--> snapshot
  *
- * config_parse() allows comments. config_read() validates against schema/config.json (types, ranges, names, unknown
- * keys), then what a schema cannot say, and reports every fault in one pass with its JSON path. The document itself stays the
- * truth: "config show" prints it with nothing added but defaults left out, and RPCs that add or remove things edit a copy of it.
+ * config_parse() allows comments. config_read() validates against schema/config.json (types, ranges,
+ * names, unknown keys), then what a schema cannot say, and reports every fault in one pass with its
+ * JSON path. The document itself stays the truth: "config show" prints it, and RPCs that add or remove
+ * things edit a copy of it.
  */
 #ifndef CTL_CONFIG_H
 #define CTL_CONFIG_H
 
 #include <jansson.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/fault.h"
@@ -19,41 +21,54 @@
 #include "net/net.h"
 #include "worker/worker.h"
 
+struct arena;
+
 /* What the document says, with defaults filled in. Everything in it lives in one arena. */
 struct config {
-	/* fixed until restart */
-	const unsigned int *workers;     /* cores */
+	const unsigned int *workers; /* cores */
 	unsigned int n_workers;
-	unsigned int control;            /* core */
-	const char *const *devices;      /* distinct device strings; port_conf.nic indexes them */
+	unsigned int control; /* core */
+	/* Distinct device strings in the order of the ports; port_conf.nic indexes them. */
+	const char *const *devices;
+	const uint16_t *device_mtu; /* the largest of its ports; 0: the driver's */
 	unsigned int n_devices;
 	struct {
 		uint32_t flows_v4, flows_v6; /* in all, over the workers */
-		uint32_t neighbours;
-		uint32_t packets;            /* mbufs a worker */
+		uint32_t packets;            /* mbufs a worker, and as many for the control core */
 	} limits;
 	struct {
 		const char *path;
 		mode_t mode;
-		const char *owner, *group;   /* NULL: as the process */
-		uint32_t max_request;        /* bytes */
+		const char *owner, *group; /* NULL: as the process */
+		uint32_t max_request;      /* bytes */
 		uint32_t max_connections;
 	} socket;
-	/* changeable at run time */
+	const char *state; /* file of the administrative state */
 	struct idle_conf idle;
 	struct neigh_conf neighbour;
 	struct model_conf model;
-	struct config_arena *arena;
+	struct arena *arena;
 };
 
-/* A document from a file or from text; comments are blanked first, so that positions in messages are those of the text.
- * NULL with one fault that gives line and column. */
+/* A document from a file or from text. Comments are blanked first, so that positions in messages are
+ * those of the text. NULL with a fault that gives line and column. */
 json_t *config_load(const char *path, struct faults *faults);
 json_t *config_parse(const char *text, size_t len, struct faults *faults);
 
-/* NULL with every fault found; warnings alone do not prevent a result. */
+/* NULL with every fault that schema and cross checks find; warnings alone do not prevent a result. What
+ * model_check() finds is not among them. */
 struct config *config_read(const json_t *doc, struct faults *faults);
 void config_free(struct config *c);
+
+/* For "fairlead --check" and "config check": everything that can be wrong with a document, found without
+ * an EAL: config_read(), then model_check(). Whether it is free of errors. */
+bool config_check(const json_t *doc, struct faults *faults);
+
+/* fairlead --check: prints each fault of the file as "path: text" and tells whether there was no error. */
+bool config_check_file(const char *path, FILE *out);
+
+/* "path: text", or the text alone for the whole document; warnings begin with "warning: ". */
+void faults_print(const struct faults *faults, FILE *out);
 
 /* Administrative state: kept apart from the configuration, survives every apply. */
 struct admin_state;
@@ -61,32 +76,56 @@ struct admin_state *admin_create(void);
 void admin_destroy(struct admin_state *a);
 enum admin admin_get(const struct admin_state *a, const char *pool, const char *server);
 int admin_set(struct admin_state *a, const char *pool, const char *server, enum admin state);
+/* Reads the file, if there is one, and from now on writes what is set to it: config_poll() does. 0, or
+ * -errno with a fault, and then the file is left alone. */
+int admin_open(struct admin_state *a, const char *path, struct faults *faults);
+/* Writes what was set since; nothing to do is no error. */
+int admin_save(struct admin_state *a);
 
 /* What is needed to turn a document into a running snapshot. */
 struct config_target {
-	json_t *running;                 /* the document in force */
-	struct config *config;           /* and what it means */
+	json_t *running;       /* the document in force */
+	struct config *config; /* and what it means */
 	struct admin_state *admin;
 	struct model_slots *slots;
 	struct snapshot *snapshot;
-	struct workers *workers;
+	struct workers *workers; /* NULL in tests of the control side alone, as the three below */
 	struct neigh_table *neigh;
 	struct rcu *rcu;
-	struct nic **nics;               /* by device index of config.devices */
+	struct nic **nics;
 	unsigned int n_nics;
+	struct config_change *change; /* apply.c's own */
 };
 
 /*
- * The one door. Reads doc, builds a model from it and the administrative state, publishes it, announces new addresses, has
- * orphaned flows swept. All or nothing: on faults everything is as before. A change of what is fixed until restart is a
- * fault. doc NULL: the running document again (administrative state has changed). Returns 0 or -EINVAL (faults) or -errno.
+ * The one door. Reads doc, builds a model from it and the administrative state, and has it published,
+ * new addresses announced and orphaned flows swept. All or nothing: on faults everything is as before. A
+ * change of what is fixed until restart is a fault. doc NULL: the running document again (administrative
+ * state has changed). doc must not be modified afterwards: it is kept by reference. Returns 0, -EINVAL
+ * (faults), or -errno with a fault.
+ *
+ * The first model is published at once, later ones by config_poll(), at most one per 10 ms.
  */
 int config_apply(struct config_target *t, const json_t *doc, struct faults *faults);
 
-/* Memory the configuration needs, in bytes, with the parts named: for the start-up message and the hugepage check. */
+/* Once a turn of the control core's loop, after clients were served: publishes what is due, drives the
+ * sweep of flows, saves the administrative state. Returns how much there was to do. */
+unsigned int config_poll(struct config_target *t, uint64_t now_ms);
+
+/* The model of the document in force, published or about to be: what answers to clients are made of. */
+const struct model *config_model(const struct config_target *t);
+
+/* At the end, when no worker runs, after rcu_destroy(): drops document, meaning and the models. */
+void config_close(struct config_target *t);
+
+/* Memory the configuration needs, in bytes, with the parts named: for the start-up message and the
+ * hugepage check. */
 struct memory_plan {
 	uint64_t packets, flows, neighbours, rest, total;
 };
 void config_memory(const struct config *c, struct memory_plan *out);
+
+/* Bytes of hugepages of all sizes that nobody uses. */
+uint64_t memory_hugepages_free(void);
 
 #endif
