@@ -19,7 +19,8 @@ int request_post(struct worker *w, struct worker_request *r)
 static bool flow_is_orphan(const struct l4 *l, const struct flow *f)
 {
 	return l->model->service_gen[f->service] != f->service_gen ||
-	       l->model->server_gen[f->server] != f->server_gen;
+	       l->model->server_gen[f->server] != f->server_gen ||
+	       l->model->server[f->server]->admin == ADMIN_DISABLED;
 }
 
 static bool flow_matches(const struct l4 *l, const struct flow_filter *filter, const struct flow *f)
@@ -80,8 +81,9 @@ unsigned int request_serve(struct worker *w)
 {
 	struct worker_request *r;
 
-	if (!w->current && rte_ring_sc_dequeue(w->requests, (void **)&w->current) < 0)
-		return 0;
+	/* The walk begins in the next poll, which sees what was published before the request was posted. */
+	if (!w->current)
+		return rte_ring_sc_dequeue(w->requests, (void **)&w->current) == 0;
 	r = w->current;
 	if (r->kind != REQUEST_LIST || r->max > 0)
 		flow_walk(w->l4.flows, &r->walk, SLICE, visit, w);

@@ -147,7 +147,7 @@ struct flow_filter {
 	uint16_t server;        /* slot, 0: any */
 	uint8_t state;          /* enum conn_state, 0: any */
 	uint8_t proto;          /* 0: any */
-	bool orphans;           /* only flows whose service or server is gone */
+	bool orphans;           /* only flows whose service or server is gone, or server disabled */
 };
 
 struct flow_info {
