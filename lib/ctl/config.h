@@ -13,7 +13,6 @@
 #define CTL_CONFIG_H
 
 #include <jansson.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/fault.h"
@@ -64,12 +63,6 @@ void config_free(struct config *c);
  * an EAL: config_read(), then model_check(). Whether it is free of errors. */
 bool config_check(const json_t *doc, struct faults *faults);
 
-/* fairlead --check: prints each fault of the file as "path: text" and tells whether there was no error. */
-bool config_check_file(const char *path, FILE *out);
-
-/* "path: text", or the text alone for the whole document; warnings begin with "warning: ". */
-void faults_print(const struct faults *faults, FILE *out);
-
 /* Administrative state: kept apart from the configuration, survives every apply. */
 struct admin_state;
 struct admin_state *admin_create(void);
@@ -115,8 +108,8 @@ unsigned int config_poll(struct config_target *t, uint64_t now_ms);
 /* The model of the document in force, published or about to be: what answers to clients are made of. */
 const struct model *config_model(const struct config_target *t);
 
-/* At the end, when no worker runs, after rcu_destroy(): drops document, meaning and the models. */
-void config_close(struct config_target *t);
+/* At the end, when no worker runs: drops document, meaning and models, the published one too. */
+void config_target_clear(struct config_target *t);
 
 /* Memory the configuration needs, in bytes, with the parts named: for the start-up message and the
  * hugepage check. */
