@@ -163,7 +163,7 @@ static void forward_stateless(
 	int pick;
 
 	key_of_packet(tuple, &key);
-	pick = maglev_pick(pool->maglev_table, &l->model->cluster_key, &key);
+	pick = maglev_pick(pool->maglev_table, &key);
 	if (pick < 0) {
 		counter_add(&l->service[service->slot].refused, 1);
 		pkt_drop(p, DROP_no_server);
