@@ -55,7 +55,7 @@ static int start_eal(struct daemon *d, struct faults *faults)
 		(unsigned int)(memory.total >> 20), (unsigned int)(memory.packets >> 20),
 		(unsigned int)(memory.flows >> 20), (unsigned int)(memory.neighbours >> 20),
 		(unsigned int)(memory.rest >> 20));
-	return 0;
+	return profiles_found(d->profiles, c->devices, c->n_devices, faults);
 }
 
 /* Room for the largest frame of any port in one segment. */
@@ -65,7 +65,8 @@ static uint16_t packet_room(const struct config *c)
 
 	for (unsigned int i = 0; i < c->model.net.n_ports; i++)
 		room = RTE_MAX(room, c->model.net.ports[i].mtu + 2u * RTE_VLAN_HLEN +
-					     RTE_ETHER_HDR_LEN + RTE_PKTMBUF_HEADROOM);
+					     RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN +
+					     RTE_PKTMBUF_HEADROOM);
 	return (uint16_t)room;
 }
 

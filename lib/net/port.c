@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
@@ -153,6 +154,12 @@ bool nic_probed(const char *name)
 	return rte_eth_dev_get_port_by_name(name, &ethdev) == 0;
 }
 
+/* The name a profile goes by: mlx5 calls itself after the bus it was found on. */
+static const char *profile_name(const char *driver)
+{
+	return !strncmp(driver, "mlx5_", 5) ? "net_mlx5" : driver;
+}
+
 static int find_ethdev(const char *device, unsigned int index, uint16_t *ethdev)
 {
 	struct device_spec spec;
@@ -170,7 +177,7 @@ int nic_device_driver(const char *device, unsigned int index, char *driver, size
 
 	if (find_ethdev(device, index, &ethdev) || rte_eth_dev_info_get(ethdev, &info))
 		return -ENODEV;
-	snprintf(driver, size, "%s", info.driver_name);
+	snprintf(driver, size, "%s", profile_name(info.driver_name));
 	return 0;
 }
 
@@ -341,6 +348,13 @@ static int choose_mtu(struct opening *o)
 	if (want > max)
 		return refuse(o, -EINVAL, "MTU %u is more than this device can have here (%u)",
 			want, max);
+	if (!want && kernel > (int)max)
+		fault_warn(o->faults, o->path,
+			"%s: interface %s has MTU %d, but frames above %u do not fit here and "
+			"arrive "
+			"cut off: lower it, or give the port an \"mtu\" and the device larger "
+			"frames",
+			nic->device, nic->iface, kernel, max);
 	nic->mtu = want ? want : RTE_MIN(max, (uint32_t)(kernel > 0 ? kernel : RTE_ETHER_MTU));
 	if (nic->mtu > pool_mtu(o->pool))
 		o->eth.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
@@ -474,6 +488,32 @@ static void check_numa(struct opening *o)
 		nic->device, nic->socket, o->conf->worker_socket, nic->socket, cores);
 }
 
+/* Some drivers want powers of two, some as many queues one way as the other, and say so only by
+ * refusing. */
+static int configure_queues(struct opening *o)
+{
+	struct nic *nic = &o->dev->nic;
+	uint16_t rx = nic->rxqs, tx = nic->txqs, both = RTE_MIN(rx, tx);
+	const uint16_t tries[][2] = {
+		{ rx, tx },
+		{ rte_align32prevpow2(rx), rte_align32prevpow2(tx) },
+		{ both, both },
+		{ rte_align32prevpow2(both), rte_align32prevpow2(both) },
+		{ 1, 1 },
+	};
+	int rc = -EINVAL;
+
+	for (size_t i = 0; rc && i < RTE_DIM(tries); i++) {
+		nic->rxqs = tries[i][0];
+		nic->txqs = tries[i][1];
+		rc = rte_eth_dev_configure(nic->ethdev, nic->rxqs, nic->txqs, &o->eth);
+	}
+	if (rc == 0 && (nic->rxqs != rx || nic->txqs != tx))
+		log_info("%s: %u receive and %u transmit queues: the driver refuses %u and %u",
+			nic->device, nic->rxqs, nic->txqs, rx, tx);
+	return rc;
+}
+
 static int configure(struct opening *o)
 {
 	struct nic *nic = &o->dev->nic;
@@ -485,7 +525,7 @@ static int configure(struct opening *o)
 	rc = choose_mtu(o);
 	if (rc)
 		return rc;
-	rc = rte_eth_dev_configure(nic->ethdev, nic->rxqs, nic->txqs, &o->eth);
+	rc = configure_queues(o);
 	if (rc)
 		return refuse(o, rc, "the driver %s refuses %u receive and %u transmit queues: %s",
 			nic->driver, nic->rxqs, nic->txqs, rte_strerror(-rc));
@@ -510,7 +550,7 @@ static int identify(struct opening *o)
 		return refuse(o, rc, "the driver does not describe it: %s", rte_strerror(-rc));
 	nic->id = o->conf->id;
 	snprintf(nic->device, sizeof(nic->device), "%s", o->conf->device);
-	snprintf(nic->driver, sizeof(nic->driver), "%s", o->info.driver_name);
+	snprintf(nic->driver, sizeof(nic->driver), "%s", profile_name(o->info.driver_name));
 	snprintf(nic->iface, sizeof(nic->iface), "%.15s", o->spec.iface);
 	if (nic->iface[0])
 		nic->ifindex = (int)if_nametoindex(nic->iface);
