@@ -204,8 +204,19 @@ static void test_local(void **state)
 	net_table_free(t);
 }
 
+/* How many entries are looked at until an address is found. */
+static unsigned int probes(const struct net_table *t, const struct addr *a)
+{
+	unsigned int n = 1;
+
+	for (uint32_t i = net_local_hash(a); !addr_equal(&t->local[i & t->local_mask].addr, a); i++)
+		n++;
+	return n;
+}
+
 static void test_many_virtuals(void **state)
 {
+	unsigned int looked = 0;
 	static struct addr virtuals[2 * MANY];
 	struct faults faults = { 0 };
 	struct net_table *t;
@@ -225,7 +236,10 @@ static void test_many_virtuals(void **state)
 	for (unsigned int i = 0; i < 2 * MANY; i++) {
 		assert_int_equal(net_local(t, &virtuals[i], NULL), LOCAL_VIRTUAL);
 		assert_int_equal(net_answers(t, &virtuals[i], 1), i % 2 == 0);
+		looked += probes(t, &virtuals[i]);
 	}
+	/* Addresses in a row, as virtual ones are, do not crowd together. */
+	assert_true(looked < 2 * (2 * MANY));
 	for (unsigned int i = MANY; i < 4 * MANY; i++) {
 		struct addr a = addr_from_v4(rte_cpu_to_be_32(0xcb000000 + i));
 
