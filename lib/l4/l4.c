@@ -24,7 +24,7 @@ void l4_set_model(struct l4 *l, const struct model *m)
 	uint16_t mtu = UINT16_MAX;
 
 	for (unsigned int i = 0; i < net_port_count(m->net); i++)
-		mtu = RTE_MIN(mtu, net_port(m->net, (uint8_t)i)->mtu);
+		mtu = RTE_MIN(mtu, net_mtu(l->net, (uint8_t)i));
 	l->model = m;
 	l->mtu_min = mtu;
 }
@@ -70,7 +70,7 @@ static bool may_forward(struct l4 *l, struct pkt *p, const struct addr *next)
 	if (likely(p->l3_len <= l->mtu_min) || !net_route(l->model->net, next, &hop))
 		return true;
 
-	uint16_t mtu = net_port(l->model->net, hop.port)->mtu;
+	uint16_t mtu = net_mtu(l->net, hop.port);
 
 	if (p->l3_len <= mtu)
 		return true;

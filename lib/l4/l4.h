@@ -48,7 +48,7 @@ struct fwd_ops {
 /* By enum mode; generated. */
 extern const struct fwd_ops *const fwd_table[];
 
-/* Before a burst, when the snapshot is another one. */
+/* Before a burst, when the snapshot is another one; l->net->table is of it already. */
 void l4_set_model(struct l4 *l, const struct model *m);
 
 /* Handles every PKT_GO packet of the burst: PKT_SEND, PKT_DROP, PKT_PUNT or taken. */

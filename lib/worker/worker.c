@@ -39,8 +39,8 @@ static bool snapshot_load(struct worker *w)
 	if (unlikely(!m))
 		return false;
 	if (unlikely(m != w->l4.model)) {
-		l4_set_model(&w->l4, m);
 		w->net->table = m->net;
+		l4_set_model(&w->l4, m);
 	}
 	w->net->epoch = neigh_epoch(w->net->neigh);
 	return true;
