@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The frames of the bench. Flow i goes from client 100.64.0.0 + i / 16 (or fd00::), port 10000 + i % 16,
+ * to service i % 100; servers are 172.16.0.1 and on.
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_arp.h>
+#include <rte_ether.h>
+#include <rte_icmp.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+#include "bench.h"
+
+#define CLIENTS  RTE_IPV4(100, 64, 0, 0)
+#define SERVICES RTE_IPV4(192, 0, 2, 10)
+#define SERVERS  RTE_IPV4(172, 16, 0, 1)
+
+#define FCS_LEN 4
+
+static const struct rte_ether_addr neighbour_mac = { { 0x02, 0xbe, 0, 0, 0, 1 } };
+
+uint32_t frame_service(unsigned int i)
+{
+	return SERVICES + i;
+}
+
+uint32_t frame_server(unsigned int i)
+{
+	return SERVERS + i;
+}
+
+uint32_t frame_self(unsigned int nic)
+{
+	return nic == BENCH_WAN ? RTE_IPV4(192, 0, 2, 1) : RTE_IPV4(172, 16, 0, 254);
+}
+
+struct addr frame_addr(unsigned int family, uint32_t v4)
+{
+	struct addr a = addr_from_v4(rte_cpu_to_be_32(v4));
+
+	if (family == 6) {
+		a.q[0] = RTE_BE64(0x20010db800000000);
+		a.w[2] = 0;
+	}
+	return a;
+}
+
+static void write_ip4(uint8_t *l3, const struct tuple *t, uint16_t len)
+{
+	struct rte_ipv4_hdr ip = {
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16(len),
+		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_TCP,
+		.src_addr = addr_v4(&t->src),
+		.dst_addr = addr_v4(&t->dst),
+	};
+
+	ip.hdr_checksum = rte_ipv4_cksum(&ip);
+	memcpy(l3, &ip, sizeof(ip));
+}
+
+static void write_ip6(uint8_t *l3, const struct tuple *t, uint16_t len)
+{
+	struct rte_ipv6_hdr ip = {
+		.vtc_flow = RTE_BE32(0x60000000),
+		.payload_len = rte_cpu_to_be_16((uint16_t)(len - sizeof(ip))),
+		.proto = IPPROTO_TCP,
+		.hop_limits = 64,
+	};
+
+	memcpy(ip.src_addr, t->src.b, 16);
+	memcpy(ip.dst_addr, t->dst.b, 16);
+	memcpy(l3, &ip, sizeof(ip));
+}
+
+static struct tuple flow_ends(
+	const struct bench_options *o, enum frame_kind kind, uint32_t flow, unsigned int server)
+{
+	const bool back = kind == FRAME_SYN_ACK || kind == FRAME_ANSWER;
+	struct tuple t = {
+		.src = frame_addr(o->family, CLIENTS + flow / 16),
+		.sport = rte_cpu_to_be_16((uint16_t)(10000 + flow % 16)),
+		.dst = frame_addr(o->family, back ? frame_server(server) :
+						    frame_service(flow % BENCH_SERVICES)),
+		.dport = back ? RTE_BE16(8080) : RTE_BE16(80),
+		.proto = IPPROTO_TCP,
+	};
+
+	return back ? tuple_reverse(&t) : t;
+}
+
+void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
+	enum frame_kind kind, uint32_t flow, unsigned int server)
+{
+	static const uint8_t flags[] = { RTE_TCP_SYN_FLAG, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG,
+		RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG };
+	const struct tuple t = flow_ends(o, kind, flow, server);
+	const unsigned int nic = kind == FRAME_SYN_ACK || kind == FRAME_ANSWER ? BENCH_LAN : BENCH_WAN;
+	const unsigned int ip_len = o->family == 4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	const unsigned int headers = RTE_ETHER_HDR_LEN + ip_len + sizeof(struct rte_tcp_hdr);
+	const uint16_t len = (uint16_t)RTE_MAX(headers, o->packet - FCS_LEN);
+	struct rte_tcp_hdr tcp = {
+		.src_port = t.sport, .dst_port = t.dport, .sent_seq = RTE_BE32(1),
+		.data_off = 5 << 4, .tcp_flags = flags[kind], .rx_win = RTE_BE16(1000),
+	};
+	struct rte_ether_hdr *eth;
+	uint8_t *l3;
+
+	rte_pktmbuf_reset(m);
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_append(m, len);
+	l3 = (uint8_t *)(eth + 1);
+	m->port = r->nic[nic]->id;
+	memset(eth, 0, RTE_MIN(len, 128));
+	eth->dst_addr = r->nic[nic]->mac;
+	eth->src_addr = neighbour_mac;
+	eth->ether_type = o->family == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	if (o->family == 4)
+		write_ip4(l3, &t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
+	else
+		write_ip6(l3, &t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
+	memcpy(l3 + ip_len, &tcp, sizeof(tcp));
+	tcp.cksum = o->family == 4 ? rte_ipv4_udptcp_cksum((void *)l3, l3 + ip_len) :
+				     rte_ipv6_udptcp_cksum((void *)l3, l3 + ip_len);
+	memcpy(l3 + ip_len, &tcp, sizeof(tcp));
+}
+
+unsigned int frame_chosen(const struct rte_mbuf *m, unsigned int family)
+{
+	const uint8_t *l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
+	rte_be32_t last;
+
+	memcpy(&last, l3 + (family == 4 ? 16 : 36), 4);
+	return rte_be_to_cpu_32(last) - SERVERS;
+}
+
+static void write_arp(struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
+{
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, 60);
+	struct rte_ether_hdr eth = { r->nic[nic]->mac, neighbour_mac, RTE_BE16(RTE_ETHER_TYPE_ARP) };
+	struct rte_arp_hdr arp = {
+		.arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER),
+		.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
+		.arp_hlen = 6, .arp_plen = 4, .arp_opcode = RTE_BE16(RTE_ARP_OP_REPLY),
+		.arp_data = {
+			.arp_sha = neighbour_mac, .arp_sip = addr_v4(a), .arp_tha = r->nic[nic]->mac,
+			.arp_tip = rte_cpu_to_be_32(frame_self(nic)),
+		},
+	};
+
+	memset(frame, 0, 60);
+	memcpy(frame, &eth, sizeof(eth));
+	memcpy(frame + sizeof(eth), &arp, sizeof(arp));
+}
+
+/* A solicited neighbour advertisement (RFC 4861 4.4) with the target's link-layer address. */
+static void write_na(struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
+{
+	enum { ICMP_LEN = 32 };
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(
+		m, RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv6_hdr) + ICMP_LEN);
+	struct rte_ether_hdr eth = { r->nic[nic]->mac, neighbour_mac, RTE_BE16(RTE_ETHER_TYPE_IPV6) };
+	struct rte_ipv6_hdr ip = {
+		.vtc_flow = RTE_BE32(0x60000000), .payload_len = RTE_BE16(ICMP_LEN),
+		.proto = IPPROTO_ICMPV6, .hop_limits = 255,
+	};
+	const struct addr self = frame_addr(6, frame_self(nic));
+	uint8_t icmp[ICMP_LEN] = { 136, 0, 0, 0, 0x60, [24] = 2, [25] = 1 };
+	uint16_t sum;
+
+	memcpy(ip.src_addr, a->b, 16);
+	memcpy(ip.dst_addr, self.b, 16);
+	memcpy(icmp + 8, a->b, 16);
+	memcpy(icmp + 26, neighbour_mac.addr_bytes, 6);
+	sum = rte_ipv6_udptcp_cksum(&ip, icmp);
+	memcpy(icmp + 2, &sum, 2);
+	memcpy(frame, &eth, sizeof(eth));
+	memcpy(frame + sizeof(eth), &ip, sizeof(ip));
+	memcpy(frame + sizeof(eth) + sizeof(ip), icmp, sizeof(icmp));
+}
+
+void frame_neighbour(struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
+{
+	rte_pktmbuf_reset(m);
+	m->port = r->nic[nic]->id;
+	if (addr_is_v4(a))
+		write_arp(m, r, nic, a);
+	else
+		write_na(m, r, nic, a);
+}
