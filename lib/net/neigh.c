@@ -267,8 +267,11 @@ static uint32_t neigh_used_ms(const struct neigh_table *n, uint16_t i)
 	uint32_t life = n->now - n->entry[i].born, best = UINT32_MAX;
 
 	for (unsigned int w = 0; w < n->shared.workers; w++) {
-		uint32_t age = n->now - __atomic_load_n(&n->shared.used[w][i], __ATOMIC_RELAXED);
+		uint32_t stamp = __atomic_load_n(&n->shared.used[w][i], __ATOMIC_RELAXED);
+		uint32_t age = n->now - stamp;
 
+		if (stamp == 0)
+			continue; /* never */
 		/* A worker's clock may have been read a little later than ours. */
 		if ((int32_t)age < 0 && (int32_t)age > -60000)
 			age = 0;
@@ -390,7 +393,7 @@ static void neigh_due_stale(struct neigh_table *n, struct net_worker *control, u
 		neigh_fail(n, i);
 	else if (e->tries > 0)
 		neigh_ask(n, control, i, NULL);
-	else if (used <= n->now - e->confirmed)
+	else if (used < n->now - e->confirmed)
 		neigh_ask(n, control, i, &mac);
 	else if (RTE_MIN(used, n->now - e->born) >= UNUSED_FACTOR * n->conf.reachable_ms)
 		neigh_forget(n, i);
@@ -403,7 +406,7 @@ static void neigh_due_failed(struct neigh_table *n, struct net_worker *control, 
 	struct neigh_entry *e = &n->entry[i];
 	uint32_t since = n->now - e->asked;
 
-	if (neigh_used_ms(n, i) <= since)
+	if (neigh_used_ms(n, i) < since)
 		neigh_ask_first(n, control, i);
 	else if (since >= UNUSED_FACTOR * n->conf.reachable_ms)
 		neigh_forget(n, i);
@@ -425,6 +428,11 @@ static void neigh_due(struct neigh_table *n, struct net_worker *control, uint16_
 			neigh_ask(n, control, i, NULL);
 		break;
 	case ADJ_REACHABLE:
+		/* The wheel does not reach as far as one may configure. */
+		if (n->now - e->confirmed < n->conf.reachable_ms) {
+			neigh_arm(n, i, n->conf.reachable_ms - (n->now - e->confirmed));
+			break;
+		}
 		neigh_set(n, i, &mac, ADJ_STALE);
 		e->tries = 0;
 		neigh_due_stale(n, control, i);

@@ -15,6 +15,7 @@
 
 #include "base/invariant.h"
 #include "net_priv.h"
+#include "poison.h"
 
 #define PUNT_PER_MS 10   /* packets a worker may give the control core, */
 #define PUNT_BURST  1000 /* and how many at once after a pause */
@@ -27,6 +28,7 @@ _Static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "words are laid over bytes o
 
 void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason)
 {
+	pkt_unpoison(m);
 	counter_add(&w->drop[reason], 1);
 	rte_pktmbuf_free(m);
 }
@@ -35,6 +37,7 @@ void net_punt(struct net_worker *w, struct rte_mbuf *m)
 {
 	uint32_t ms = w->now_ms - w->punt_stamp;
 
+	pkt_unpoison(m);
 	if (ms) {
 		w->punt_stamp = w->now_ms;
 		w->punt_tokens = ms >= PUNT_BURST / PUNT_PER_MS ?
@@ -177,6 +180,8 @@ static inline void output_one(
 {
 	uint8_t port = adj_word_port(word);
 	const struct net_link *link = &w->table->link[port];
+
+	pkt_unpoison(m);
 	uint8_t *h = link_header(w, link, m, l3, word);
 	uint16_t off = (uint16_t)(h - (uint8_t *)m->buf_addr);
 	uint16_t l2_len = (uint16_t)(l3 - h);
@@ -336,6 +341,7 @@ void net_send_frame(struct net_worker *w, struct rte_mbuf *m, uint8_t port)
 		rte_be16_t type, tci;
 	} tag = { RTE_BE16(RTE_ETHER_TYPE_VLAN), rte_cpu_to_be_16(link->vlan) };
 
+	pkt_unpoison(m);
 	if (link->vlan && (w->nics[link->nic]->tx_offloads & NIC_TX_VLAN)) {
 		m->ol_flags |= RTE_MBUF_F_TX_VLAN;
 		m->vlan_tci = link->vlan;

@@ -38,7 +38,7 @@ struct net_table_rest {
 
 static void put(uint8_t **at, size_t *len, const void *data, size_t n)
 {
-	if (*at) {
+	if (*at && n) {
 		memcpy(*at, data, n);
 		*at += n;
 	}
