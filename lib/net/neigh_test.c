@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Neighbours: every transition by time and by message, in both families, with a clock of the test's. */
 #include "sending_lab.h"
+#include "test_eal.h"
+
+static struct rte_mempool *pool;
+
+static void lab_open(unsigned int workers, uint16_t txqs, const struct neigh_conf *conf)
+{
+	lab_open_with(pool, workers, txqs, conf);
+}
 
 static const struct {
 	const char *peer, *other, *third; /* neighbours on lan */
@@ -911,5 +919,6 @@ int main(void)
 	};
 
 	test_eal_init();
+	pool = test_pool("lab", 16383);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,6 @@
 
 #include "base/rcu.h"
 #include "net_priv.h"
-#include "test_eal.h"
 
 #define LAB_NICS    3
 #define LAB_WORKERS 4
@@ -116,16 +115,14 @@ static inline struct net_table *lab_table(const struct addr *virtuals, unsigned 
 	return t;
 }
 
-/* workers: without the control core. txqs: of each nic. */
-static inline void lab_open(unsigned int workers, uint16_t txqs, const struct neigh_conf *conf)
+/* workers: without the control core. txqs: of each nic. conf NULL: the defaults. */
+static inline void lab_open_with(struct rte_mempool *pool, unsigned int workers, uint16_t txqs,
+	const struct neigh_conf *conf)
 {
-	static struct rte_mempool *pool;
 	struct rte_mempool *pools[LAB_WORKERS];
 	struct addr virtuals[] = { A("192.0.2.10"), A("2001:db8:1::10"), A("203.0.113.200"),
 		A("10.0.0.10") };
 
-	if (!pool)
-		pool = test_pool("lab", 16383);
 	memset(&lab, 0, sizeof(lab));
 	lab.pool = pool;
 	lab.baseline = rte_mempool_in_use_count(pool);
