@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For the tests of schedulers: pools without a model. Include after cmocka.h. */
+/* For the tests of schedulers: pools without a model. */
 #ifndef SCHED_SCHED_TEST_H
 #define SCHED_SCHED_TEST_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "sched.h"
 
