@@ -20,7 +20,12 @@ CASES = [
     ("unknown", {"lib/base/a.c": '#  include "nowhere/a.h"'}, "is no header of lib/"),
     ("jansson", {"lib/net/a.c": "#include <jansson.h>"}, "is seen only by lib/ctl/"),
     ("ethdev", {"lib/worker/a.c": "#include <rte_ethdev.h>"}, "is seen only by lib/net/"),
+    ("jansson in ctl", {"lib/ctl/a.c": "#include <jansson.h>"}, ""),
+    ("openssl", {"lib/ctl/a.c": "#include <openssl/ssl.h>"}, "is seen only by lib/l7/tls"),
+    ("pcre2", {"lib/l7/tls.c": "#include <pcre2.h>"}, "is seen only by lib/l7/router"),
     ("same name", {"lib/base/a.c": "", "lib/net/a.c": ""}, "the name is taken by"),
+    ("same name of file and header", {"lib/base/a.h": "", "lib/net/a.c": ""}, "the name is taken by lib/base/a"),
+    ("a pair", {"lib/base/a.h": "", "lib/base/a.c": ""}, ""),
     ("no layer", {"lib/misc/a.c": ""}, "no place among the layers"),
     ("empty tree", {}, "no sources"),
 ]
