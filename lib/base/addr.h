@@ -125,9 +125,11 @@ struct prefix prefix_network(const struct prefix *p);
 /* The tuple of the answer. */
 static inline struct tuple tuple_reverse(const struct tuple *t)
 {
-	struct tuple r = {
-		.src = t->dst, .dst = t->src, .sport = t->dport, .dport = t->sport, .proto = t->proto
-	};
+	struct tuple r = { .src = t->dst,
+		.dst = t->src,
+		.sport = t->dport,
+		.dport = t->sport,
+		.proto = t->proto };
 	return r;
 }
 
