@@ -398,7 +398,7 @@ static cold void ipv4_unusual(const struct parser *ps, struct pkt *p)
 		pkt_drop(p, DROP_ip_land);
 	else if (dst[0] >> 4 != 0xe)
 		pkt_drop(p, DROP_link_broadcast);
-	else if (p->proto == PROTO_VRRP && ip->dst_addr == RTE_BE32(RTE_IPV4(224, 0, 0, 18)))
+	else if (p->proto == PROTO_VRRP && ip->dst_addr == RTE_BE32(0xe0000012) /* 224.0.0.18 */)
 		p->verdict = PKT_PUNT;
 	else
 		pkt_drop(p, DROP_not_for_us);
