@@ -26,7 +26,8 @@
 #include "poison.h"
 #include "wire.h"
 
-#define cold __rte_noinline __rte_cold
+/* Not __rte_cold: GCC then takes the straight path for unlikely too and compiles it for size. */
+#define cold __rte_noinline
 
 /* Frames whose first line is asked for before they are looked at. */
 #define AHEAD 6
