@@ -17,25 +17,25 @@
 #include "wire.h"
 
 /* A millisecond each, and at once. */
-#define ECHO_RATE   10
-#define ECHO_BURST  1000
-#define ERROR_RATE  1
-#define ERROR_BURST 100
+#define ECHO_RATE     10
+#define ECHO_BURST    1000
+#define ERROR_RATE    1
+#define ERROR_BURST   100
 
 #define ECHO_REQUEST4 8
 #define ECHO_REPLY4   0
 #define ECHO_REQUEST6 128
 #define ECHO_REPLY6   129
 
-#define TTL 64
+#define TTL           64
 
 /* An error quotes what fits into this datagram (RFC 1812 4.3.2.3, RFC 4443 3.1). */
 #define ERROR_MAX4 576
 #define ERROR_MAX6 1280
 
-#define IPV4_LEN 20
-#define IPV6_LEN 40
-#define ICMP_LEN 8
+#define IPV4_LEN   20
+#define IPV6_LEN   40
+#define ICMP_LEN   8
 
 /* ---- rate ----------------------------------------------------------------------------------- */
 
@@ -185,7 +185,8 @@ void icmp_input(struct net_worker *w, struct burst *b)
 
 static const struct {
 	uint8_t type, code;
-} error_message[][2] = { /* IPv4, IPv6 */
+} error_message[][2] = {
+	/* IPv4, IPv6 */
 	[ICMP_ERR_TOO_BIG] = { { 3, 4 }, { 2, 0 } },
 	[ICMP_ERR_TTL] = { { 11, 0 }, { 3, 0 } },
 	[ICMP_ERR_PORT] = { { 3, 3 }, { 1, 4 } },
@@ -203,8 +204,8 @@ static bool is_icmp_error(const struct pkt *p)
 }
 
 /* Whether an error about p may be sent, and from which address. */
-static const struct addr *error_source(
-	const struct net_worker *w, const struct pkt *p, const struct addr *src, const struct addr *dst)
+static const struct addr *error_source(const struct net_worker *w, const struct pkt *p,
+	const struct addr *src, const struct addr *dst)
 {
 	if (p->port == NET_PORT_NONE || is_icmp_error(p))
 		return NULL;
@@ -217,8 +218,8 @@ static const struct addr *error_source(
 }
 
 /* The ICMP header and the quoted packet, which is to follow it already. */
-static void error_write(uint8_t *l4, const struct header *h, enum icmp_err what, uint16_t mtu,
-	const uint8_t *l3)
+static void error_write(
+	uint8_t *l4, const struct header *h, enum icmp_err what, uint16_t mtu, const uint8_t *l3)
 {
 	const bool v6 = h->family == 6;
 	uint16_t cksum;
@@ -226,13 +227,14 @@ static void error_write(uint8_t *l4, const struct header *h, enum icmp_err what,
 	l4[0] = error_message[what][v6].type;
 	l4[1] = error_message[what][v6].code;
 	memset(l4 + 2, 0, ICMP_LEN - 2);
-	if (what == ICMP_ERR_TOO_BIG) { /* low half of the word in both (RFC 1191 4, RFC 4443 3.2) */
+	if (what ==
+		ICMP_ERR_TOO_BIG) { /* low half of the word in both (RFC 1191 4, RFC 4443 3.2) */
 		const rte_be16_t be = rte_cpu_to_be_16(mtu);
 
 		memcpy(l4 + 6, &be, 2);
 	}
-	cksum = (uint16_t)~wire_fold(wire_sum(l4, h->l4_len,
-		v6 ? wire_pseudo(l3, 6, IPPROTO_ICMPV6, h->l4_len) : 0));
+	cksum = (uint16_t)~wire_fold(
+		wire_sum(l4, h->l4_len, v6 ? wire_pseudo(l3, 6, IPPROTO_ICMPV6, h->l4_len) : 0));
 	memcpy(l4 + 2, &cksum, 2);
 }
 
@@ -254,8 +256,8 @@ void icmp_error(struct net_worker *w, const struct pkt *p, enum icmp_err what, u
 	if (!m)
 		return;
 
-	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(
-		m, (uint16_t)(RTE_ETHER_HDR_LEN + ip_len + h.l4_len));
+	uint8_t *frame =
+		(uint8_t *)rte_pktmbuf_append(m, (uint16_t)(RTE_ETHER_HDR_LEN + ip_len + h.l4_len));
 
 	if (!frame) {
 		rte_pktmbuf_free(m);

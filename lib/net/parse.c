@@ -5,11 +5,13 @@
  *   parse_frame --> parse_ipv4 --> parse_transport     a TCP or UDP packet: straight, inlined
  *               \-> parse_ipv6 -/
  *
- * Everything that an ordinary packet does not need is in a function of its own, marked cold: a new
- * port, options and extension headers, multicast, ICMP, trimming, joining segments. Such a function
- * returns false after it has set a verdict other than PKT_GO.
+ * Everything that an ordinary packet does not need is in a function of its own, marked aside: a new
+ * port, options and extension headers, multicast, ICMP, trimming, joining segments. Most of them
+ * return false after they have set a verdict other than PKT_GO. The straight path only notices
+ * that something is unusual and leaves it to them to find out what.
  *
- * No byte is read before need() or the packet's length has allowed it.
+ * No byte is read before need() has allowed it. Once the IP length is that of the frame, or fit()
+ * has seen to it, the headers are contiguous as far as that length reaches.
  */
 #include "parse.h"
 
@@ -26,44 +28,60 @@
 #include "poison.h"
 #include "wire.h"
 
-/* Not __rte_cold: GCC then takes the straight path for unlikely too and compiles it for size. */
-#define cold __rte_noinline
+/* Not __rte_cold: gcc then takes the loop that calls these for cold too. */
+#define aside static __rte_noinline
 
 /* Frames whose first line is asked for before they are looked at. */
-#define AHEAD 6
+#define AHEAD    6
 
-#define IPV4_LEN   20
-#define IPV6_LEN   40
-#define L4_MIN     8  /* UDP, and every ICMP message there is */
-#define TCP_LEN    20
+#define IPV4_LEN 20
+#define IPV6_LEN 40
+#define UDP_LEN  8
+#define ICMP_LEN 8 /* of every message there is */
+#define TCP_LEN  20
+
+/* The longest IPv4 and TCP headers; an IPv6 and a TCP header are shorter. */
+#define HEADERS_MAX 120
+
+/* A frame has at least this; every kind that we know has more. */
+#define FRAME_MIN    (RTE_ETHER_HDR_LEN + IPV4_LEN)
 
 #define IPV6_EXT_MAX 8 /* extension headers that are walked */
 
-#define PROTO_VRRP 112
+#define PROTO_VRRP   112
+#define VRRP_GROUP4  RTE_BE32(0xe0000012) /* 224.0.0.18 */
+
+/* ICMPv6 types of neighbour discovery, and the length of its questions without options. */
+#define ND_FIRST        133
+#define ND_SOLICITATION 135
+#define ND_LAST         137
+#define ND_LEN          24
+
+/*
+ * A nic and a VLAN and what they stand for: of the last frame, for they change seldom within a
+ * burst. Its frames are counted here first.
+ */
+struct link {
+	uint32_t id;  /* nic << 16 | VLAN */
+	uint8_t port; /* or NET_PORT_NONE */
+	uint64_t mac; /* as mac_load() gives it, or MAC_NONE */
+	uint64_t packets, bytes;
+};
 
 #define LINK_NONE UINT32_MAX
-
-struct parser {
-	struct net_worker *w;
-	const struct net_table *table;
-	const struct hash_key *key;
-	/* The nic and VLAN of the last frame and what they stand for; ports change seldom within
-	 * a burst, so its frames are counted here first. */
-	uint32_t link;
-	uint8_t port;
-	uint64_t mac; /* as mac_load() gives it */
-	uint64_t packets, bytes;
-	bool counted; /* by the worker that received them */
-};
+#define MAC_NONE  UINT64_MAX /* equals no mac_load() */
 
 /* ---- small things --------------------------------------------------------------------------- */
 
-static inline uint64_t mac_load(const void *frame)
+/* 224.0.0.0/4, ff00::/8 */
+static __rte_always_inline bool is_group4(const uint8_t *a)
 {
-	uint64_t v;
+	return a[0] >> 4 == 0xe;
+}
 
-	memcpy(&v, frame, 8);
-	return v & RTE_BE64(0xffffffffffff0000);
+static __rte_always_inline bool is_group6(const uint8_t *a)
+{
+	return a[0] == 0xff;
 }
 
 static inline uint32_t load4(const void *p)
@@ -74,12 +92,20 @@ static inline uint32_t load4(const void *p)
 	return v;
 }
 
-static inline uint32_t l3_room(const struct pkt *p)
+static inline uint64_t load8(const void *p)
 {
-	return p->mbuf->pkt_len - RTE_ETHER_HDR_LEN;
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return v;
 }
 
-static cold bool join(struct pkt *p, uint32_t len)
+static inline uint64_t mac_load(const void *frame)
+{
+	return load8(frame) & RTE_BE64(0xffffffffffff0000);
+}
+
+aside bool join(struct pkt *p, uint32_t len)
 {
 	struct rte_mbuf *m = p->mbuf;
 	bool ok = m->pkt_len >= len;
@@ -106,51 +132,73 @@ static __rte_always_inline bool need_l3(struct pkt *p, uint32_t len)
 	return need(p, RTE_ETHER_HDR_LEN + len);
 }
 
-/* Cuts the frame to an IP datagram of len bytes: what follows is the padding of short frames. */
-static cold bool fit(struct pkt *p, uint32_t len)
+/* Cuts the packet behind its first len bytes. */
+static void cut(struct rte_mbuf *m, uint32_t len)
 {
-	struct rte_mbuf *m = p->mbuf, *last = m;
-	uint32_t left = RTE_ETHER_HDR_LEN + len;
+	struct rte_mbuf *last = m;
 
-	if (len > l3_room(p)) {
-		pkt_drop(p, DROP_frame_truncated);
-		return false;
+	m->pkt_len = len;
+	m->nb_segs = 1;
+	for (; len > last->data_len; last = last->next) {
+		len -= last->data_len;
+		m->nb_segs++;
 	}
-	m->pkt_len = left;
-	while (left > last->data_len) {
-		left -= last->data_len;
-		last = last->next;
-	}
-	last->data_len = (uint16_t)left;
+	last->data_len = (uint16_t)len;
 	if (last->next) {
 		pkt_unpoison(last->next);
 		rte_pktmbuf_free(last->next);
 		last->next = NULL;
-		m->nb_segs = 1;
-		for (last = m; last->next; last = last->next)
-			m->nb_segs++;
 	}
 	pkt_poison(m);
-	return true;
+}
+
+/*
+ * The frame is not a single segment that ends where its IP datagram of total bytes does. Takes off
+ * what follows (the padding of short frames) and makes the headers contiguous. header: at least so
+ * long.
+ */
+aside bool fit(struct pkt *p, uint32_t total, uint32_t header)
+{
+	struct rte_mbuf *m = p->mbuf;
+
+	if (total < header || total > UINT16_MAX) {
+		pkt_drop(p, DROP_ip_length);
+		return false;
+	}
+	if (m->pkt_len < RTE_ETHER_HDR_LEN + total) {
+		pkt_drop(p, DROP_frame_truncated);
+		return false;
+	}
+	if (m->pkt_len > RTE_ETHER_HDR_LEN + total)
+		cut(m, RTE_ETHER_HDR_LEN + total);
+	return need_l3(p, RTE_MIN(total, (uint32_t)HEADERS_MAX));
+}
+
+/* Whether fit() has nothing to do. */
+static __rte_always_inline bool fits(const struct rte_mbuf *m, uint32_t total)
+{
+	return likely(RTE_ETHER_HDR_LEN + total == m->data_len && m->nb_segs == 1);
 }
 
 /* ---- destination ---------------------------------------------------------------------------- */
 
-static __rte_always_inline enum local_kind local_kind(
-	const struct parser *ps, struct pkt *p, uint8_t family)
-{
-	const struct addr dst = family == 4 ? addr_from_v4(load4(p->l3 + 16)) :
-					      addr_from_v6(p->l3 + 24);
-	enum local_kind kind = net_local(ps->table, &dst, NULL);
+_Static_assert((int)PKT_OURS == LOCAL_PORT && (int)PKT_VIRTUAL == LOCAL_VIRTUAL, "flags by kind");
 
-	p->flags = kind == LOCAL_VIRTUAL ? PKT_VIRTUAL : kind == LOCAL_PORT ? PKT_OURS : 0;
+/* Whether the destination is ours, also as p->flags. */
+static __rte_always_inline enum local_kind local_kind(
+	struct pkt *p, const uint8_t *l3, uint8_t family, const struct net_table *t)
+{
+	const struct addr dst = family == 4 ? addr_from_v4(load4(l3 + 16)) : addr_from_v6(l3 + 24);
+	enum local_kind kind = net_local(t, &dst, NULL);
+
+	p->flags = (uint8_t)kind;
 	return kind;
 }
 
 /* Neither TCP, UDP nor ICMP. */
-static cold void parse_other(const struct parser *ps, struct pkt *p, uint8_t family)
+aside void parse_other(struct pkt *p, uint8_t family, const struct net_table *t)
 {
-	if (p->proto != IPPROTO_NONE && local_kind(ps, p, family) == LOCAL_PORT)
+	if (p->proto != IPPROTO_NONE && local_kind(p, p->l3, family, t) == LOCAL_PORT)
 		p->verdict = PKT_PUNT;
 	else
 		pkt_drop(p, DROP_ip_protocol);
@@ -158,95 +206,99 @@ static cold void parse_other(const struct parser *ps, struct pkt *p, uint8_t fam
 
 /* ---- TCP and UDP ---------------------------------------------------------------------------- */
 
-static inline uint64_t l4_sum(const struct pkt *p, uint32_t len, uint64_t sum)
+static uint64_t l4_sum(const struct pkt *p, uint32_t len, uint64_t pseudo)
 {
 	const struct rte_mbuf *m = p->mbuf;
+	const uint32_t off = (uint32_t)(p->l4 - rte_pktmbuf_mtod(m, uint8_t *));
 
-	if (likely(m->nb_segs == 1))
-		return wire_sum(p->l4, len, sum);
-	return wire_sum_mbuf(m, (uint32_t)(p->l4 - rte_pktmbuf_mtod(m, uint8_t *)), len, sum);
+	return wire_sum_mbuf(m, off, len, pseudo);
 }
 
-/* A neighbouring guest's packet that a virtual device passed on before any checksum was made. */
-static cold void fill_checksum(struct pkt *p, uint32_t len, uint64_t pseudo, rte_be16_t *field)
-{
-	*field = 0;
-	*field = (rte_be16_t)~wire_fold(l4_sum(p, len, pseudo));
-	if (*field == 0 && p->proto == IPPROTO_UDP)
-		*field = 0xffff;
-}
-
-static __rte_always_inline bool l4_checksum(
-	struct pkt *p, uint8_t family, uint8_t proto, uint32_t len, rte_be16_t *field)
+/* Of several segments, or a neighbouring guest's packet, which a virtual device passed on without a
+ * checksum: it is written. */
+aside bool l4_unusual(struct pkt *p, uint32_t len, uint64_t pseudo, rte_be16_t *field)
 {
 	const uint64_t flags = p->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 
-	if (flags == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return true;
-
-	/* What a device calls bad is summed again: some err about UDP without a checksum. */
-	const uint64_t pseudo = wire_pseudo(p->l3, family, proto, len);
-
-	if (unlikely(flags == RTE_MBUF_F_RX_L4_CKSUM_NONE))
-		fill_checksum(p, len, pseudo, field);
-	else if (unlikely(wire_fold(l4_sum(p, len, pseudo)) != 0xffff)) {
+	if (flags == RTE_MBUF_F_RX_L4_CKSUM_NONE) {
+		*field = 0;
+		*field = (rte_be16_t)~wire_fold(l4_sum(p, len, pseudo));
+		if (*field == 0 && p->proto == IPPROTO_UDP)
+			*field = 0xffff;
+	} else if (!wire_is_right(l4_sum(p, len, pseudo))) {
 		pkt_drop(p, DROP_l4_checksum);
 		return false;
 	}
 	return true;
 }
 
+/* len: bytes from l4 on that the checksum in field covers. */
+static __rte_always_inline bool l4_checksum(struct pkt *p, const struct rte_mbuf *m,
+	const uint8_t *l3, uint8_t *l4, uint8_t family, uint8_t proto, uint32_t len,
+	rte_be16_t *field)
+{
+	const uint64_t flags = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	if (flags == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+
+	/* What a device calls bad is summed again: some err about UDP without a checksum. */
+	const uint64_t pseudo = wire_pseudo(l3, family, proto, len);
+
+	if (unlikely(flags == RTE_MBUF_F_RX_L4_CKSUM_NONE || m->nb_segs != 1))
+		return l4_unusual(p, len, pseudo, field);
+	if (likely(wire_is_right(wire_sum(l4, len, pseudo))))
+		return true;
+	pkt_drop(p, DROP_l4_checksum);
+	return false;
+}
+
 /*
- * Bit i: TCP flags i (FIN SYN RST PSH ACK) can be true of a segment. At most one of SYN, RST and FIN,
- * and ACK everywhere but in a SYN or RST (RFC 9293 3.10.7); PSH, URG and the ECN bits are free.
+ * Bit i: TCP flags i (FIN SYN RST PSH ACK) can be true of a segment. At most one of SYN, RST and
+ * FIN, and ACK everywhere but in a SYN or RST (RFC 9293 3.10.7); PSH, URG and the ECN bits are
+ * free.
  */
 #define SYN_RST_ACK                                                                                \
 	(1u << TCP_SYN | 1u << TCP_RST | 1u << TCP_ACK | 1u << (TCP_ACK | TCP_FIN) |               \
 		1u << (TCP_ACK | TCP_SYN) | 1u << (TCP_ACK | TCP_RST))
 #define TCP_FLAGS_OK (SYN_RST_ACK | SYN_RST_ACK << TCP_PSH)
 
-static __rte_always_inline bool parse_tcp(struct pkt *p, uint8_t family, uint32_t l4_off)
+static __rte_always_inline bool parse_tcp(struct pkt *p, const struct rte_mbuf *m,
+	const uint8_t *l3, uint8_t *l4, uint8_t family, uint32_t l4_len)
 {
-	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)p->l4;
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)l4;
 
-	if (unlikely(p->l4_len < TCP_LEN)) {
+	if (unlikely(l4_len < TCP_LEN)) {
 		pkt_drop(p, DROP_l4_header);
 		return false;
 	}
-	if (!need_l3(p, l4_off + TCP_LEN))
-		return false;
 
 	const uint32_t len = (tcp->data_off >> 4) * 4;
+	const uint8_t flags = tcp->tcp_flags;
+	const bool known = TCP_FLAGS_OK >> (flags & 0x1f) & 1;
 
-	if (unlikely(len < TCP_LEN || len > p->l4_len)) {
-		pkt_drop(p, DROP_l4_header);
+	p->tcp_flags = flags;
+	if (unlikely(len < TCP_LEN || len > l4_len || !known)) {
+		pkt_drop(p, known ? DROP_l4_header : DROP_tcp_flags);
 		return false;
 	}
-	if (!need_l3(p, l4_off + len))
-		return false;
-	if (unlikely(!(TCP_FLAGS_OK >> (tcp->tcp_flags & 0x1f) & 1))) {
-		pkt_drop(p, DROP_tcp_flags);
-		return false;
-	}
-	p->tcp_flags = tcp->tcp_flags;
-	return l4_checksum(p, family, IPPROTO_TCP, p->l4_len, &tcp->cksum);
+	return l4_checksum(p, m, l3, l4, family, IPPROTO_TCP, l4_len, &tcp->cksum);
 }
 
-static __rte_always_inline bool parse_udp(struct pkt *p, uint8_t family, uint32_t l4_off)
+static __rte_always_inline bool parse_udp(struct pkt *p, const struct rte_mbuf *m,
+	const uint8_t *l3, uint8_t *l4, uint8_t family, uint32_t l4_len)
 {
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)p->l4;
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)l4;
 
-	if (unlikely(p->l4_len < L4_MIN)) {
+	if (unlikely(l4_len < UDP_LEN)) {
 		pkt_drop(p, DROP_l4_header);
 		return false;
 	}
-	if (!need_l3(p, l4_off + L4_MIN))
-		return false;
 
 	const uint32_t len = rte_be_to_cpu_16(udp->dgram_len);
 
 	/* The IP payload may be longer; what follows is not the datagram's. */
-	if (unlikely(len < L4_MIN || len > p->l4_len)) {
+	if (unlikely(len < UDP_LEN || len > l4_len)) {
 		pkt_drop(p, DROP_l4_header);
 		return false;
 	}
@@ -256,42 +308,46 @@ static __rte_always_inline bool parse_udp(struct pkt *p, uint8_t family, uint32_
 		pkt_drop(p, DROP_l4_checksum); /* RFC 8200 8.1 */
 		return false;
 	}
-	return l4_checksum(p, family, IPPROTO_UDP, len, &udp->dgram_cksum);
+	return l4_checksum(p, m, l3, l4, family, IPPROTO_UDP, len, &udp->dgram_cksum);
 }
 
-static cold void parse_icmp(const struct parser *ps, struct pkt *p, uint8_t family);
+aside void parse_icmp(struct pkt *p, uint8_t family, const struct net_table *t);
 
-/* p->proto and what lies l4_off bytes after the IP header. */
-static __rte_always_inline void parse_transport(
-	const struct parser *ps, struct pkt *p, uint8_t family, uint32_t l4_off)
+/* What lies l4_off bytes after the IP header, of protocol proto. */
+static __rte_always_inline void parse_transport(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
+	uint8_t family, uint8_t proto, uint32_t l3_len, uint32_t l4_off, const struct net_table *t,
+	const struct hash_key *key)
 {
-	p->l4 = p->l3 + l4_off;
-	p->l4_len = (uint16_t)(p->l3_len - l4_off);
+	uint8_t *l4 = l3 + l4_off;
+	const uint32_t l4_len = l3_len - l4_off;
 
-	if (likely(p->proto == IPPROTO_TCP)) {
-		if (!parse_tcp(p, family, l4_off))
+	p->l4 = l4;
+	p->l3_len = (uint16_t)l3_len;
+	p->l4_len = (uint16_t)l4_len;
+	p->proto = proto;
+	if (likely(proto == IPPROTO_TCP)) {
+		if (!parse_tcp(p, m, l3, l4, family, l4_len))
 			return;
-	} else if (likely(p->proto == IPPROTO_UDP)) {
-		if (!parse_udp(p, family, l4_off))
+	} else if (likely(proto == IPPROTO_UDP)) {
+		if (!parse_udp(p, m, l3, l4, family, l4_len))
 			return;
 	} else {
-		if (p->proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
-			parse_icmp(ps, p, family);
+		if (proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+			parse_icmp(p, family, t);
 		else
-			parse_other(ps, p, family);
+			parse_other(p, family, t);
 		return;
 	}
 
-	const uint32_t ports = load4(p->l4);
+	const uint32_t ports = load4(l4);
 
-	if (unlikely(!(ports & RTE_BE32(0xffff0000)) || !(ports & RTE_BE32(0x0000ffff)))) {
+	if (unlikely((ports & 0xffff) == 0 || ports >> 16 == 0)) {
 		pkt_drop(p, DROP_port_zero);
 		return;
 	}
-	local_kind(ps, p, family);
-	p->hash = family == 4 ? hash_tuple4(ps->key, p->l3 + 12, p->l4, p->proto) :
-				hash_tuple6(ps->key, p->l3 + 8, p->l4, p->proto);
-	p->verdict = PKT_GO;
+	local_kind(p, l3, family, t);
+	p->hash = family == 4 ? hash_tuple4(key, l3 + 12, l4, proto)
+			      : hash_tuple6(key, l3 + 8, l4, proto);
 }
 
 /* ---- ICMP ----------------------------------------------------------------------------------- */
@@ -306,37 +362,41 @@ static bool is_nd_group(const uint8_t *dst)
 	       memcmp(dst, solicited, sizeof(solicited)) == 0;
 }
 
-/* Router and neighbour solicitations and advertisements, redirects (RFC 4861). */
-static void parse_nd(struct pkt *p)
+/*
+ * Router and neighbour solicitations and advertisements, redirects (RFC 4861). Questions for
+ * others, of which a busy link has many, stay off the control core.
+ */
+static void parse_nd(struct pkt *p, const struct net_table *t)
 {
 	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)p->l3;
+	const bool question = p->l4[0] == ND_SOLICITATION;
+	struct addr target;
 
-	if (ip->hop_limits != 255) /* came through a router: RFC 4861 7.1 */
+	/* 255: it came through no router (RFC 4861 7.1). */
+	if (ip->hop_limits != 255 || (question && p->l4_len < ND_LEN)) {
 		pkt_drop(p, DROP_nd_invalid);
-	else if (ip->dst_addr[0] == 0xff && !is_nd_group(ip->dst_addr))
+		return;
+	}
+	if (question)
+		target = addr_from_v6(p->l4 + 8);
+	if ((is_group6(ip->dst_addr) && !is_nd_group(ip->dst_addr)) ||
+		(question && net_local(t, &target, NULL) == LOCAL_NONE))
 		pkt_drop(p, DROP_not_for_us);
 	else
 		p->verdict = PKT_PUNT;
 }
 
-static cold void parse_icmp(const struct parser *ps, struct pkt *p, uint8_t family)
+aside void parse_icmp(struct pkt *p, uint8_t family, const struct net_table *t)
 {
-	const uint64_t pseudo =
-		family == 4 ? 0 : wire_pseudo(p->l3, 6, IPPROTO_ICMPV6, p->l4_len);
+	const uint64_t pseudo = family == 4 ? 0 : wire_pseudo(p->l3, 6, IPPROTO_ICMPV6, p->l4_len);
 
-	if (p->l4_len < L4_MIN) {
+	if (p->l4_len < ICMP_LEN)
 		pkt_drop(p, DROP_l4_header);
-		return;
-	}
-	if (!need_l3(p, (uint32_t)(p->l4 - p->l3) + L4_MIN))
-		return;
-	if (wire_fold(l4_sum(p, p->l4_len, pseudo)) != 0xffff) {
+	else if (wire_fold(l4_sum(p, p->l4_len, pseudo)) != 0xffff)
 		pkt_drop(p, DROP_l4_checksum);
-		return;
-	}
-	if (family == 6 && p->l4[0] >= 133 && p->l4[0] <= 137)
-		parse_nd(p);
-	else if (local_kind(ps, p, family) != LOCAL_NONE)
+	else if (family == 6 && p->l4[0] >= ND_FIRST && p->l4[0] <= ND_LAST)
+		parse_nd(p, t);
+	else if (local_kind(p, p->l3, family, t) != LOCAL_NONE)
 		p->verdict = PKT_ICMP;
 	else
 		pkt_drop(p, DROP_icmp_type);
@@ -344,21 +404,33 @@ static cold void parse_icmp(const struct parser *ps, struct pkt *p, uint8_t fami
 
 /* ---- IPv4 ----------------------------------------------------------------------------------- */
 
-/* Version and header length that are not those of a plain header; sets len, makes it contiguous. */
-static cold bool ipv4_header(struct pkt *p, uint32_t *len)
+/*
+ * Of the first 8 bytes of an IPv4 header: version 4, 5 words long, no fragment (offset 0, none to
+ * come), which is what nearly all are.
+ */
+#define IPV4_PLAIN_MASK RTE_BE64(0xff00000000003fff)
+#define IPV4_PLAIN      RTE_BE64(0x4500000000000000)
+
+/* The length of a header that is not plain, made contiguous; 0: dropped. */
+aside uint32_t ipv4_header(struct pkt *p)
 {
-	*len = (p->l3[0] & 0xf) * 4;
+	const uint32_t len = (p->l3[0] & 0xf) * 4;
+	const uint32_t total = (uint32_t)p->l3[2] << 8 | p->l3[3];
+
 	if (p->l3[0] >> 4 != 4)
 		pkt_drop(p, DROP_ip_version);
-	else if (*len < IPV4_LEN)
+	else if (len < IPV4_LEN)
 		pkt_drop(p, DROP_ip_header);
-	else
-		return need_l3(p, *len);
-	return false;
+	else if (total < len)
+		pkt_drop(p, DROP_ip_length);
+	else if (need_l3(p, len))
+		return len;
+	return 0;
 }
 
-/* Options are let through but for the two that name a route (RFC 7126 4.3, 4.4). */
-static cold bool ipv4_options(struct pkt *p, uint32_t len)
+/* Options are let through but for the two that name a route (RFC 7126 4.3, 4.4). len: of the
+ * header. */
+static bool ipv4_options(struct pkt *p, uint32_t len)
 {
 	const uint8_t *o = p->l3 + IPV4_LEN, *end = p->l3 + len;
 
@@ -380,82 +452,73 @@ static cold bool ipv4_options(struct pkt *p, uint32_t len)
 	return true;
 }
 
-/* 0.0.0.0/8, 127.0.0.0/8 and 224.0.0.0/3: never a source, and of the last only 224.0.0.0/4 a
- * destination (RFC 6890). first: the address's first byte. */
-static __rte_always_inline bool ipv4_odd(uint8_t first)
-{
-	return (uint8_t)(first - 1) >= 223 || first == 127;
-}
+/* By the first byte: 0.0.0.0/8, 127.0.0.0/8 and 240.0.0.0/4 are on no wire (RFC 6890), 224.0.0.0/4
+ * is never a source, and as a destination looked at apart. */
+static const bool ipv4_odd[256] = { [0] = true, [127] = true, [224 ... 255] = true };
 
-/* One of the addresses is odd, or the frame was sent to many stations. */
-static cold void ipv4_unusual(const struct parser *ps, struct pkt *p)
+/* TTL 0, an odd address, the same address twice, a fragment or options: whether it may go on. */
+aside bool ipv4_unusual(struct pkt *p, uint32_t len)
 {
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)p->l3;
-	const uint8_t *dst = p->l3 + 16;
+	const uint8_t *src = p->l3 + 12, *dst = p->l3 + 16;
 
-	if (ipv4_odd(p->l3[12]) || (ipv4_odd(dst[0]) && dst[0] >> 4 != 0xe))
+	if (len > IPV4_LEN && !ipv4_options(p, len))
+		return false;
+	if (ip->time_to_live == 0) {
+		pkt_drop(p, DROP_ttl_expired);
+	} else if (ipv4_odd[src[0]] || (ipv4_odd[dst[0]] && !is_group4(dst))) {
 		pkt_drop(p, DROP_ip_martian);
-	else if (ip->src_addr == ip->dst_addr)
+	} else if (load4(src) == load4(dst)) {
 		pkt_drop(p, DROP_ip_land);
-	else if (dst[0] >> 4 != 0xe)
-		pkt_drop(p, DROP_link_broadcast);
-	else if (p->proto == PROTO_VRRP && ip->dst_addr == RTE_BE32(0xe0000012) /* 224.0.0.18 */)
-		p->verdict = PKT_PUNT;
-	else
-		pkt_drop(p, DROP_not_for_us);
-}
-
-static __rte_always_inline bool ipv4_checksum(const struct pkt *p, uint32_t len)
-{
-	if ((p->mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+	} else if (ip->fragment_offset & RTE_BE16(0x3fff)) {
+		pkt_drop(p, DROP_ip_fragment); /* reassembly will take them from here */
+	} else if (is_group4(dst)) {
+		if (ip->next_proto_id == PROTO_VRRP && load4(dst) == VRRP_GROUP4)
+			p->verdict = PKT_PUNT;
+		else
+			pkt_drop(p, DROP_not_for_us);
+	} else {
 		return true;
-	return wire_fold(likely(len == IPV4_LEN) ? wire_sum_ipv4(p->l3) :
-						   wire_sum(p->l3, len, 0)) == 0xffff;
+	}
+	return false;
 }
 
-/* group: the frame was sent to many stations. */
-static __rte_always_inline void parse_ipv4(const struct parser *ps, struct pkt *p, bool group)
+/* Whether the header's checksum is right; len: with options. */
+static __rte_always_inline bool ipv4_checksum(
+	const struct rte_mbuf *m, const uint8_t *l3, uint32_t len)
 {
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)p->l3;
+	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	return wire_is_right(likely(len == IPV4_LEN) ? wire_sum_ipv4(l3) : wire_sum(l3, len, 0));
+}
+
+static __rte_always_inline void parse_ipv4(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
+	const struct net_table *t, const struct hash_key *key)
+{
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)l3;
 	uint32_t len = IPV4_LEN;
+	const bool plain = (load8(l3) & IPV4_PLAIN_MASK) == IPV4_PLAIN;
 
 	p->family = 4;
-	if (!need_l3(p, IPV4_LEN))
-		return;
-	if (unlikely(ip->version_ihl != 0x45) && !ipv4_header(p, &len))
-		return;
+	if (unlikely(!plain)) {
+		len = ipv4_header(p);
+		if (len == 0)
+			return;
+	}
 
 	const uint32_t total = rte_be_to_cpu_16(ip->total_length);
 
-	if (unlikely(total < len)) {
-		pkt_drop(p, DROP_ip_length);
+	if (!fits(m, total) && !fit(p, total, IPV4_LEN))
 		return;
-	}
-	if (unlikely(total != l3_room(p)) && !fit(p, total))
-		return;
-	p->l3_len = (uint16_t)total;
-	p->proto = ip->next_proto_id;
-	if (unlikely(!ipv4_checksum(p, len))) {
+	if (unlikely(!ipv4_checksum(m, l3, len))) {
 		pkt_drop(p, DROP_ip_checksum);
 		return;
 	}
-	if (unlikely(len > IPV4_LEN) && !ipv4_options(p, len))
+	if (unlikely(ipv4_odd[l3[12]] || ipv4_odd[l3[16]] || load4(l3 + 12) == load4(l3 + 16) ||
+		     ip->time_to_live == 0 || !plain) &&
+		!ipv4_unusual(p, len))
 		return;
-	if (unlikely(ip->time_to_live == 0)) {
-		pkt_drop(p, DROP_ttl_expired);
-		return;
-	}
-	if (unlikely(ipv4_odd(p->l3[12]) || ipv4_odd(p->l3[16]) || ip->src_addr == ip->dst_addr ||
-		    group)) {
-		ipv4_unusual(ps, p);
-		return;
-	}
-	/* More to come, or not the first. Reassembly will take them from here. */
-	if (unlikely(ip->fragment_offset & RTE_BE16(0x3fff))) {
-		pkt_drop(p, DROP_ip_fragment);
-		return;
-	}
-	parse_transport(ps, p, 4, len);
+	parse_transport(p, m, l3, 4, ip->next_proto_id, total, len, t, key);
 }
 
 /* ---- IPv6 ----------------------------------------------------------------------------------- */
@@ -481,39 +544,38 @@ static bool ipv6_extension(struct pkt *p, uint8_t type, const uint8_t *ext)
 	}
 }
 
-/* Walks the extension headers to the first header that is none: its place and p->proto. */
-static cold bool ipv6_walk(struct pkt *p, uint32_t *l4_off)
+/* Walks the extension headers. Returns the offset of the first header that is none and its type in
+ * *proto; 0: dropped. */
+aside uint32_t ipv6_walk(struct pkt *p, uint32_t l3_len, uint8_t *proto)
 {
 	uint32_t off = IPV6_LEN;
-	uint8_t next = p->proto;
+	uint8_t next = *proto;
 
 	for (unsigned int n = 0;; n++) {
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
 			next != IPPROTO_FRAGMENT)
 			break;
 		/* Hop-by-hop options come first or not at all (RFC 8200 4.1). */
-		if (n == IPV6_EXT_MAX || (next == IPPROTO_HOPOPTS && n > 0) ||
-			p->l3_len < off + 8) {
+		if (n == IPV6_EXT_MAX || (next == IPPROTO_HOPOPTS && n > 0) || l3_len < off + 8) {
 			pkt_drop(p, DROP_ip_header);
-			return false;
+			return 0;
 		}
 		if (!need_l3(p, off + 8))
-			return false;
+			return 0;
 
 		const uint8_t *ext = p->l3 + off;
 
 		if (!ipv6_extension(p, next, ext))
-			return false;
+			return 0;
 		off += next == IPPROTO_FRAGMENT ? 8 : (ext[1] + 1u) * 8;
 		next = ext[0];
-		if (off > p->l3_len) {
+		if (off > l3_len) {
 			pkt_drop(p, DROP_ip_header);
-			return false;
+			return 0;
 		}
 	}
-	p->proto = next;
-	*l4_off = off;
-	return true;
+	*proto = next;
+	return need_l3(p, RTE_MIN(off + HEADERS_MAX / 2, l3_len)) ? off : 0;
 }
 
 /* Unspecified, loopback, IPv4 compatible (::/96) or IPv4 mapped: on no wire (RFC 4291 2.5). */
@@ -527,169 +589,203 @@ static __rte_always_inline bool ipv6_odd(const uint8_t *a)
 	return high == 0 && (mid == 0 || mid == RTE_BE32(0xffff));
 }
 
-/* One of the addresses is odd, or the packet or its frame was sent to many. */
-static cold void ipv6_unusual(const struct parser *ps, struct pkt *p)
+/* No payload, hop limit 0, an odd address, the same address twice or a packet for many. */
+aside void ipv6_unusual(struct pkt *p, uint32_t l3_len, const struct net_table *t)
 {
 	static const uint8_t unspecified[16] = { 0 };
 	static const uint8_t vrrp[16] = { 0xff, 0x02, [15] = 0x12 };
 	const uint8_t *src = p->l3 + 8, *dst = p->l3 + 24;
-	const bool icmp = p->proto == IPPROTO_ICMPV6, multicast = dst[0] == 0xff;
+	const uint8_t proto = p->l3[6];
 	/* Duplicate address detection asks from the unspecified address (RFC 4862 5.4.2). */
-	const bool dad = icmp && multicast && memcmp(src, unspecified, 16) == 0;
+	const bool dad =
+		proto == IPPROTO_ICMPV6 && is_group6(dst) && memcmp(src, unspecified, 16) == 0;
 
-	if ((ipv6_odd(src) && !dad) || src[0] == 0xff || ipv6_odd(dst)) {
+	if (l3_len == IPV6_LEN) {
+		pkt_drop(p, DROP_ip_length); /* or it is in a jumbo option (RFC 2675) */
+	} else if (p->l3[7] == 0) {
+		pkt_drop(p, DROP_ttl_expired);
+	} else if ((ipv6_odd(src) && !dad) || is_group6(src) || ipv6_odd(dst)) {
 		pkt_drop(p, DROP_ip_martian);
 	} else if (memcmp(src, dst, 16) == 0) {
 		pkt_drop(p, DROP_ip_land);
-	} else if (!multicast) {
-		pkt_drop(p, DROP_link_broadcast);
-	} else if (icmp) {
+	} else if (proto == IPPROTO_ICMPV6) {
+		p->proto = proto;
+		p->l3_len = (uint16_t)l3_len;
 		p->l4 = p->l3 + IPV6_LEN;
-		p->l4_len = p->l3_len - IPV6_LEN;
-		parse_icmp(ps, p, 6);
-	} else if (p->proto == PROTO_VRRP && memcmp(dst, vrrp, 16) == 0) {
+		p->l4_len = (uint16_t)(l3_len - IPV6_LEN);
+		parse_icmp(p, 6, t);
+	} else if (proto == PROTO_VRRP && memcmp(dst, vrrp, 16) == 0) {
 		p->verdict = PKT_PUNT;
 	} else {
 		pkt_drop(p, DROP_not_for_us);
 	}
 }
 
-static __rte_always_inline void parse_ipv6(const struct parser *ps, struct pkt *p, bool group)
+static __rte_always_inline void parse_ipv6(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
+	const struct net_table *t, const struct hash_key *key)
 {
-	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)p->l3;
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)l3;
 	uint32_t l4_off = IPV6_LEN;
+	uint8_t proto;
+	const uint32_t total = IPV6_LEN + rte_be_to_cpu_16(ip->payload_len);
 
 	p->family = 6;
-	if (!need_l3(p, IPV6_LEN))
-		return;
-	if (unlikely(p->l3[0] >> 4 != 6)) {
+	if (unlikely(l3[0] >> 4 != 6)) {
 		pkt_drop(p, DROP_ip_version);
 		return;
 	}
-
-	const uint32_t payload = rte_be_to_cpu_16(ip->payload_len), total = IPV6_LEN + payload;
-
-	/* No payload, or its length in a jumbo option (RFC 2675): nothing for us. */
-	if (unlikely(payload == 0 || total > UINT16_MAX)) {
-		pkt_drop(p, DROP_ip_length);
+	if (!fits(m, total) && !fit(p, total, IPV6_LEN))
+		return;
+	if (unlikely(ipv6_odd(l3 + 8) || ipv6_odd(l3 + 24) || is_group6(l3 + 8) ||
+		     is_group6(l3 + 24) || memcmp(l3 + 8, l3 + 24, 16) == 0 ||
+		     ip->hop_limits == 0 || total == IPV6_LEN)) {
+		ipv6_unusual(p, total, t);
 		return;
 	}
-	if (unlikely(total != l3_room(p)) && !fit(p, total))
-		return;
-	p->l3_len = (uint16_t)total;
-	p->proto = ip->proto;
-	if (unlikely(ip->hop_limits == 0)) {
-		pkt_drop(p, DROP_ttl_expired);
-		return;
+	proto = ip->proto;
+	if (unlikely(proto != IPPROTO_TCP && proto != IPPROTO_UDP)) {
+		l4_off = ipv6_walk(p, total, &proto);
+		if (l4_off == 0)
+			return;
 	}
-	if (unlikely(ipv6_odd(ip->src_addr) || ipv6_odd(ip->dst_addr) ||
-		    ip->src_addr[0] == 0xff || ip->dst_addr[0] == 0xff || group ||
-		    memcmp(ip->src_addr, ip->dst_addr, 16) == 0)) {
-		ipv6_unusual(ps, p);
-		return;
-	}
-	if (unlikely(p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP) && !ipv6_walk(p, &l4_off))
-		return;
-	parse_transport(ps, p, 6, l4_off);
+	parse_transport(p, m, l3, 6, proto, total, l4_off, t, key);
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
-static void count(struct parser *ps)
+static void link_count(struct net_worker *w, const struct link *l)
 {
-	if (ps->packets && !ps->counted) {
-		counter_add(&ps->w->port[ps->port].rx_packets, ps->packets);
-		counter_add(&ps->w->port[ps->port].rx_bytes, ps->bytes);
+	if (l->port == NET_PORT_NONE)
+		return;
+	counter_add(&w->port[l->port].rx_packets, l->packets);
+	counter_add(&w->port[l->port].rx_bytes, l->bytes);
+}
+
+/* Finds the port of a nic and VLAN. last: what has been counted until now. */
+aside struct link link_change(struct net_worker *w, struct link last, uint16_t nic, uint16_t vlan)
+{
+	struct link l = {
+		.id = (uint32_t)nic << 16 | vlan,
+		.port = net_port_of(w->table, nic, vlan),
+		.mac = MAC_NONE,
+	};
+
+	link_count(w, &last);
+	if (l.port != NET_PORT_NONE) {
+		l.mac = 0;
+		memcpy(&l.mac, &net_port(w->table, l.port)->mac, RTE_ETHER_ADDR_LEN);
 	}
-	ps->packets = ps->bytes = 0;
+	return l;
 }
 
-/* Finds the port of a nic and VLAN. */
-static cold void link_change(struct parser *ps, uint16_t nic, uint16_t vlan)
+/* A frame that is not for the port's own address: whether it may go on. Only ARP and multicast may
+ * be sent to many. */
+aside bool other_station(struct pkt *p)
 {
-	count(ps);
-	ps->link = (uint32_t)nic << 16 | vlan;
-	ps->port = net_port_of(ps->table, nic, vlan);
-	ps->mac = 0;
-	if (ps->port != NET_PORT_NONE)
-		memcpy(&ps->mac, net_port(ps->table, ps->port)->mac.addr_bytes, RTE_ETHER_ADDR_LEN);
+	const struct rte_ether_hdr *eth = (const struct rte_ether_hdr *)(p->l3 - RTE_ETHER_HDR_LEN);
+
+	if (p->port == NET_PORT_NONE)
+		pkt_drop(p, DROP_wrong_vlan);
+	else if (!rte_is_multicast_ether_addr(&eth->dst_addr))
+		pkt_drop(p, DROP_wrong_mac);
+	else if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) && !is_group4(p->l3 + 16))
+		pkt_drop(p, DROP_link_broadcast);
+	else if (eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return true;
+	else if (!need_l3(p, IPV6_LEN))
+		return false;
+	else if (!is_group6(p->l3 + 24))
+		pkt_drop(p, DROP_link_broadcast);
+	else
+		return true;
+	return false;
 }
 
-/* Neither IPv4 nor IPv6. */
-static cold void parse_ethertype(struct pkt *p, rte_be16_t type)
+/* ARP goes to the control core, but for questions about others, of which a busy link has many. A
+ * sender that asks for itself announces a change (RFC 5227 3). */
+static void parse_arp(struct pkt *p, const struct net_table *t)
 {
-	if (type != RTE_BE16(RTE_ETHER_TYPE_ARP))
-		pkt_drop(p, DROP_ethertype);
-	else if (need_l3(p, sizeof(struct rte_arp_hdr)))
+	const struct rte_arp_hdr *arp = (const struct rte_arp_hdr *)p->l3;
+
+	if (!need_l3(p, sizeof(*arp)))
+		return;
+
+	const struct addr target = addr_from_v4(arp->arp_data.arp_tip);
+
+	if (arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST) &&
+		arp->arp_data.arp_tip != arp->arp_data.arp_sip &&
+		net_local(t, &target, NULL) == LOCAL_NONE)
+		pkt_drop(p, DROP_not_for_us);
+	else
 		p->verdict = PKT_PUNT;
 }
 
-/* Takes the tag out of the frame, as a device would. */
-static cold bool strip(struct pkt *p)
+/* Neither IPv4 nor IPv6. */
+aside void parse_ethertype(struct pkt *p, rte_be16_t type, const struct net_table *t)
 {
-	return need(p, RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN) && rte_vlan_strip(p->mbuf) == 0;
+	if (type == RTE_BE16(RTE_ETHER_TYPE_ARP))
+		parse_arp(p, t);
+	else
+		pkt_drop(p, DROP_ethertype);
 }
 
-static __rte_always_inline void parse_frame(struct parser *ps, struct pkt *p, struct rte_mbuf *m)
+/* Takes the tag out of the frame, unless the device has done so. */
+aside bool strip(struct pkt *p)
+{
+	if (p->mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
+		return true;
+	return need(p, FRAME_MIN + RTE_VLAN_HLEN) && rte_vlan_strip(p->mbuf) == 0;
+}
+
+static __rte_always_inline void parse_frame(struct net_worker *w, const struct net_table *t,
+	const struct hash_key *key, struct link *l, struct pkt *p, struct rte_mbuf *m)
 {
 	const uint32_t frame_len = m->pkt_len;
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	uint16_t vlan = 0;
-	bool group = false;
 
-	*p = (struct pkt){ .mbuf = m, .port = NET_PORT_NONE, .adj = ADJ_NONE };
-	if (!need(p, RTE_ETHER_HDR_LEN))
+	*p = (struct pkt){ .mbuf = m, .verdict = PKT_GO, .port = NET_PORT_NONE, .adj = ADJ_NONE };
+	if (!need(p, FRAME_MIN))
 		return;
-	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
-		vlan = m->vlan_tci & 0xfff;
-	} else if (unlikely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
+	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) ||
+		     eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
 		if (!strip(p))
 			return;
 		vlan = m->vlan_tci & 0xfff;
 		eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	}
-	p->l3 = (uint8_t *)(uintptr_t)(eth + 1);
+	if (unlikely(((uint32_t)m->port << 16 | vlan) != l->id))
+		*l = link_change(w, *l, m->port, vlan);
+	l->packets++;
+	l->bytes += frame_len;
 
-	if (unlikely(((uint32_t)m->port << 16 | vlan) != ps->link))
-		link_change(ps, m->port, vlan);
-	if (unlikely(ps->port == NET_PORT_NONE)) {
-		pkt_drop(p, DROP_wrong_vlan);
+	uint8_t *l3 = (uint8_t *)(uintptr_t)(eth + 1);
+	const rte_be16_t type = eth->ether_type;
+
+	p->l3 = l3;
+	p->port = l->port;
+	if (unlikely(mac_load(eth) != l->mac) && !other_station(p))
 		return;
-	}
-	p->port = ps->port;
-	ps->packets++;
-	ps->bytes += frame_len;
-
-	if (unlikely(mac_load(eth) != ps->mac)) {
-		group = eth->dst_addr.addr_bytes[0] & 1;
-		if (!group) {
-			pkt_drop(p, DROP_wrong_mac);
-			return;
-		}
-	}
-	if (likely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
-		parse_ipv4(ps, p, group);
-	else if (likely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)))
-		parse_ipv6(ps, p, group);
+	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		parse_ipv4(p, m, l3, t, key);
+	else if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV6)))
+		parse_ipv6(p, m, l3, t, key);
 	else
-		parse_ethertype(p, eth->ether_type);
+		parse_ethertype(p, type, t);
 }
 
 void parse_burst(struct net_worker *w, const struct hash_key *key, struct burst *b,
 	struct rte_mbuf **mbufs, unsigned int n)
 {
-	struct parser ps = {
-		.w = w, .table = w->table, .key = key, .link = LINK_NONE, .port = NET_PORT_NONE,
-		.counted = b->handed_over
-	};
+	struct link l = { .id = LINK_NONE, .port = NET_PORT_NONE, .mac = MAC_NONE };
 
 	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)AHEAD); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 	for (unsigned int i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + AHEAD], void *));
-		parse_frame(&ps, &b->pkt[i], mbufs[i]);
+		parse_frame(w, w->table, key, &l, &b->pkt[i], mbufs[i]);
 	}
 	b->n = n;
-	count(&ps);
+	link_count(w, &l);
 }

@@ -30,8 +30,8 @@ enum pkt_verdict {
 };
 
 /* pkt.flags */
-#define PKT_VIRTUAL  0x01 /* destination is a virtual address */
-#define PKT_OURS     0x02 /* destination is an address of a port */
+#define PKT_OURS    0x01 /* destination is an address of a port */
+#define PKT_VIRTUAL 0x02 /* destination is a virtual address */
 
 /* pkt.tcp_flags: the byte of the TCP header */
 #define TCP_FIN 0x01

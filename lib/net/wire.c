@@ -18,48 +18,43 @@ static inline uint64_t load8(const uint8_t *p)
 	return v;
 }
 
-/* The 0 to 7 bytes after the last whole word, in their places in memory. */
-static inline uint64_t sum_tail(const uint8_t *p, size_t len)
+/* n bytes, 1 to 7, in their places in memory with zeros behind them. have: bytes before them. */
+static inline uint64_t load_tail(const uint8_t *p, size_t n, size_t have)
 {
-	uint64_t sum = 0;
+	uint64_t v = 0;
 
-	if (len & 4) {
-		uint32_t v;
-
-		memcpy(&v, p, 4);
-		sum += v;
-		p += 4;
+	if (have < 8) {
+		memcpy(&v, p, n);
+		return v;
 	}
-	if (len & 2) {
-		uint16_t v;
-
-		memcpy(&v, p, 2);
-		sum += v;
-		p += 2;
-	}
-	if (len & 1)
-		sum += RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? *p : (uint64_t)*p << 8;
-	return sum;
+	v = load8(p + n - 8);
+	return RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? v >> (64 - 8 * n) : v << (64 - 8 * n);
 }
 
 uint64_t wire_sum(const void *data, size_t len, uint64_t sum)
 {
-	const uint8_t *p = data;
+	const uint8_t *p = data, *end = p + len;
 
 	if (len >= 64) {
-		uint64_t s[4] = { 0 };
+		uint64_t a = 0, b = 0, c = 0, d = 0;
 
-		for (; len >= 64; len -= 64, p += 64) {
-			for (unsigned int i = 0; i < 4; i++) {
-				s[i] = wire_add(s[i], load8(p + 8 * i));
-				s[i] = wire_add(s[i], load8(p + 32 + 8 * i));
-			}
+		for (; end - p >= 64; p += 64) {
+			a = wire_add(a, load8(p));
+			b = wire_add(b, load8(p + 8));
+			c = wire_add(c, load8(p + 16));
+			d = wire_add(d, load8(p + 24));
+			a = wire_add(a, load8(p + 32));
+			b = wire_add(b, load8(p + 40));
+			c = wire_add(c, load8(p + 48));
+			d = wire_add(d, load8(p + 56));
 		}
-		sum = wire_add(sum, wire_add(wire_add(s[0], s[1]), wire_add(s[2], s[3])));
+		sum = wire_add(sum, wire_add(wire_add(a, b), wire_add(c, d)));
 	}
-	for (; len >= 8; len -= 8, p += 8)
+	for (; end - p >= 8; p += 8)
 		sum = wire_add(sum, load8(p));
-	return wire_halve(sum) + sum_tail(p, len);
+	if (len & 7)
+		sum = wire_add(sum, load_tail(p, len & 7, len & ~(size_t)7));
+	return wire_halve(sum);
 }
 
 uint64_t wire_sum_mbuf(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint64_t sum)
@@ -74,7 +69,8 @@ uint64_t wire_sum_mbuf(const struct rte_mbuf *m, uint32_t off, uint32_t len, uin
 		uint32_t n = RTE_MIN(len - done, m->data_len - off);
 		uint64_t part = wire_sum(rte_pktmbuf_mtod_offset(m, uint8_t *, off), n, 0);
 
-		/* After an odd number of bytes every byte stands in the other half (RFC 1071, 2 B). */
+		/* After an odd number of bytes every byte stands in the other half (RFC 1071, 2 B).
+		 */
 		if (done & 1)
 			part = rte_bswap16(wire_fold(part));
 		sum = wire_halve(wire_add(sum, part));

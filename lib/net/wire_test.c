@@ -76,11 +76,12 @@ static void sum_takes_a_wide_start(void **state)
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		const size_t len = rnd() % sizeof(buf);
-		const uint64_t start = i % 3 ? UINT64_MAX - rnd() % 3 : (uint64_t)rnd() << 32 | rnd();
+		const uint64_t start =
+			i % 3 ? UINT64_MAX - rnd() % 3 : (uint64_t)rnd() << 32 | rnd();
 
 		fill(buf, len);
-		assert_int_equal(wire_fold(wire_sum(buf, len, start)),
-			naive(buf, len, wire_fold(start)));
+		assert_int_equal(
+			wire_fold(wire_sum(buf, len, start)), naive(buf, len, wire_fold(start)));
 	}
 }
 
@@ -163,8 +164,8 @@ static void segmented_sum(void **state)
 
 		struct rte_mbuf *m = chain(buf, size);
 
-		assert_int_equal(wire_fold(wire_sum_mbuf(m, off, len, start)),
-			naive(buf + off, len, start));
+		assert_int_equal(
+			wire_fold(wire_sum_mbuf(m, off, len, start)), naive(buf + off, len, start));
 		pkt_unpoison(m);
 		rte_pktmbuf_free(m);
 	}
@@ -176,7 +177,8 @@ static uint16_t cksum_of(const uint8_t *p, size_t len)
 	return (uint16_t)~naive(p, len, 0);
 }
 
-/* wire_adjust() gives what computing anew would, whatever is replaced. 0 and 0xffff count as one. */
+/* wire_adjust() gives what computing anew would, whatever is replaced. 0 and 0xffff count as one.
+ */
 static void adjust_matches_recomputation(void **state)
 {
 	uint8_t buf[64], next[64];
@@ -198,8 +200,8 @@ static void adjust_matches_recomputation(void **state)
 			} else {
 				memcpy(&f, at, len);
 				memcpy(&t, to, len);
-				diff += len == 2 ? wire_diff2((uint16_t)f, (uint16_t)t) :
-						   wire_diff4(f, t);
+				diff += len == 2 ? wire_diff2((uint16_t)f, (uint16_t)t)
+						 : wire_diff4(f, t);
 			}
 			memcpy(at, to, len);
 		}
