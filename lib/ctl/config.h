@@ -4,10 +4,10 @@
  *
  *   text --config_parse()--> json_t --config_read()--> struct config --config_apply()--> snapshot
  *
- * config_parse() allows comments. config_read() validates against schema/config.json (types, ranges,
- * names, unknown keys), then what a schema cannot say, and reports every fault in one pass with its
- * JSON path. The document itself stays the truth: "config show" prints it, and RPCs that add or remove
- * things edit a copy of it.
+ * config_parse() allows comments. config_read() validates against schema/config.json (types,
+ * ranges, names, unknown keys), then what a schema cannot say, and reports every fault in one pass
+ * with its JSON path. The document itself stays the truth: "config show" prints it, and RPCs that
+ * add or remove things edit a copy of it.
  */
 #ifndef CTL_CONFIG_H
 #define CTL_CONFIG_H
@@ -21,6 +21,7 @@
 #include "worker/worker.h"
 
 struct arena;
+struct schema;
 
 /* What the document says, with defaults filled in. Everything in it lives in one arena. */
 struct config {
@@ -47,20 +48,23 @@ struct config {
 	struct neigh_conf neighbour;
 	struct model_conf model;
 	struct arena *arena;
+	struct schema *schema; /* strings of the above are its own or the document's */
+	json_t *doc;
 };
 
-/* A document from a file or from text. Comments are blanked first, so that positions in messages are
- * those of the text. NULL with a fault that gives line and column. */
+/* A document from a file or from text. Comments are blanked first, so that positions in messages
+ * are those of the text. NULL with a fault that gives line and column. */
 json_t *config_load(const char *path, struct faults *faults);
 json_t *config_parse(const char *text, size_t len, struct faults *faults);
 
-/* NULL with every fault that schema and cross checks find; warnings alone do not prevent a result. What
- * model_check() finds is not among them. */
+/* NULL with every fault, found in one pass and without an EAL: the schema's, what does not fit
+ * together, model_check()'s. Warnings alone do not prevent a result. doc must not be modified
+ * afterwards: it is kept by reference. */
 struct config *config_read(const json_t *doc, struct faults *faults);
 void config_free(struct config *c);
 
-/* For "fairlead --check" and "config check": everything that can be wrong with a document, found without
- * an EAL: config_read(), then model_check(). Whether it is free of errors. */
+/* For "fairlead --check" and "config check": config_read(), and a warning where the machine has not
+ * the memory. Whether the document is free of errors. */
 bool config_check(const json_t *doc, struct faults *faults);
 
 /* Administrative state: kept apart from the configuration, survives every apply. */
@@ -69,10 +73,10 @@ struct admin_state *admin_create(void);
 void admin_destroy(struct admin_state *a);
 enum admin admin_get(const struct admin_state *a, const char *pool, const char *server);
 int admin_set(struct admin_state *a, const char *pool, const char *server, enum admin state);
-/* Reads the file, if there is one, and from now on writes what is set to it: config_poll() does. 0, or
- * -errno with a fault, and then the file is left alone. */
+/* Reads the file, if there is one, and from now on writes what is set to it: config_poll() does. 0,
+ * or -errno with a fault, and then the file is left alone. */
 int admin_open(struct admin_state *a, const char *path, struct faults *faults);
-/* Writes what was set since; nothing to do is no error. */
+/* Writes what was set since; nothing to do is no error. A failure is told once. */
 int admin_save(struct admin_state *a);
 
 /* What is needed to turn a document into a running snapshot. */
@@ -91,21 +95,22 @@ struct config_target {
 };
 
 /*
- * The one door. Reads doc, builds a model from it and the administrative state, and has it published,
- * new addresses announced and orphaned flows swept. All or nothing: on faults everything is as before. A
- * change of what is fixed until restart is a fault. doc NULL: the running document again (administrative
- * state has changed). doc must not be modified afterwards: it is kept by reference. Returns 0, -EINVAL
- * (faults), or -errno with a fault.
+ * The one door. Reads doc, builds a model from it and the administrative state, and has it
+ * published, new addresses announced and orphaned flows swept. All or nothing: on faults everything
+ * is as before. A change of what is fixed until restart is a fault. doc NULL: the running document
+ * again (administrative state has changed). doc must not be modified afterwards: it is kept by
+ * reference. Returns 0, -EINVAL (faults), or -errno with a fault.
  *
  * The first model is published at once, later ones by config_poll(), at most one per 10 ms.
  */
 int config_apply(struct config_target *t, const json_t *doc, struct faults *faults);
 
-/* Once a turn of the control core's loop, after clients were served: publishes what is due, drives the
- * sweep of flows, saves the administrative state. Returns how much there was to do. */
+/* Once a turn of the control core's loop, after clients were served: publishes what is due, drives
+ * the sweep of flows, saves the administrative state. Returns how much there was to do. */
 unsigned int config_poll(struct config_target *t, uint64_t now_ms);
 
-/* The model of the document in force, published or about to be: what answers to clients are made of. */
+/* The model of the document in force, published or about to be: what answers to clients are made
+ * of. */
 const struct model *config_model(const struct config_target *t);
 
 /* At the end, when no worker runs: drops document, meaning and models, the published one too. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A small schema language for our JSON: what the configuration and the parameters of RPC methods look
- * like, with the text that the reference and the messages are made of. A schema is a JSON document:
+ * A small schema language for our JSON: what the configuration and the parameters of RPC methods
+ * look like, with the text that the reference and the messages are made of. A schema is a JSON
+ * document:
  *
  *   { "types": { NAME: RULE ... }, ... }        rules that others refer to; the rest is the user's
  *
  * A RULE is an object:
- *   "type"      "object", "array", "string", "integer", "boolean" or "any"; a string may be a list of
- *               them too with "list": true
- *   "ref"       instead of all else: the rule of that name in "types"
+ *   "type"      "object", "array", "string", "integer", "boolean" or "any"; a string may be a list
+ * of them too with "list": true "ref"       instead of all else: the rule of that name in "types"
  *   "doc"       sentences for the reference
  *   "keys"      object: { KEY: RULE ... }; every other key is an error
  *   "required"  of a key: it must be there; the default is false
@@ -42,8 +42,8 @@ const json_t *schema_rule(const struct schema *s, const json_t *rule);
 /* The rule of a key of an object's rule, or NULL. */
 const json_t *schema_key(const struct schema *s, const json_t *rule, const char *key);
 
-/* Adds a fault for all that is wrong with value, each with its path: path, ".key", "[index]" on. path is
- * where value stands, "" for a document. Whether nothing was. */
+/* Adds a fault for all that is wrong with value, each with its path: path, ".key", "[index]" on.
+ * path is where value stands, "" for a document. Whether nothing was. */
 bool schema_check(const struct schema *s, const json_t *rule, const json_t *value, const char *path,
 	struct faults *faults);
 

@@ -149,18 +149,22 @@ static int claim_compare(const void *left, const void *right)
 	return a->nth < b->nth ? -1 : a->nth > b->nth;
 }
 
+/* Adds those that have an address; returns how many. */
 static size_t claims_add(struct claim *out, const struct vip *vips, unsigned int n, uint8_t proto,
 	unsigned int service)
 {
+	size_t added = 0;
+
 	for (unsigned int i = 0; i < n; i++)
-		out[i] = (struct claim){
-			.vip = vips[i],
-			.proto = proto,
-			.class = (uint8_t)claim_class(&vips[i].ports),
-			.service = service,
-			.nth = i,
-		};
-	return n;
+		if (!addr_is_zero(&vips[i].addr))
+			out[added++] = (struct claim){
+				.vip = vips[i],
+				.proto = proto,
+				.class = (uint8_t)claim_class(&vips[i].ports),
+				.service = service,
+				.nth = i,
+			};
+	return added;
 }
 
 static bool same_address(const struct claim *a, const struct claim *b)

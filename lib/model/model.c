@@ -77,6 +77,7 @@ struct name {
 struct names {
 	struct name *list; /* sorted */
 	unsigned int n;
+	bool incomplete; /* some had none */
 };
 
 static int name_compare(const void *left, const void *right)
@@ -91,15 +92,18 @@ static int name_compare(const void *left, const void *right)
  * same way. */
 static int names_init(struct names *x, const char *const *first, size_t stride, unsigned int n)
 {
-	x->list = calloc(n + 1, sizeof(*x->list));
-	x->n = n;
+	*x = (struct names){ .list = calloc(n + 1, sizeof(*x->list)) };
 	if (!x->list)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < n; i++)
-		x->list[i] =
-			(struct name){ *(const char *const *)((const char *)first + i * stride),
-				i };
-	qsort(x->list, n, sizeof(*x->list), name_compare);
+	for (unsigned int i = 0; i < n; i++) {
+		const char *name = *(const char *const *)((const char *)first + i * stride);
+
+		if (name)
+			x->list[x->n++] = (struct name){ name, i };
+		else
+			x->incomplete = true;
+	}
+	qsort(x->list, x->n, sizeof(*x->list), name_compare);
 	return 0;
 }
 
@@ -202,7 +206,7 @@ static int check_pools(struct build *b)
 		char path[64];
 
 		servers += pool->n_servers;
-		if (!b->sched->find(pool->scheduler)) {
+		if (pool->scheduler && !b->sched->find(pool->scheduler)) {
 			snprintf(path, sizeof(path), "pools[%u].scheduler", i);
 			fault_add(
 				b->faults, path, "no scheduler is called \"%s\"", pool->scheduler);
@@ -231,9 +235,11 @@ static int check_services(struct build *b)
 	names_free(&names);
 	for (unsigned int i = 0; i < conf->n_services; i++) {
 		const struct service_conf *s = &conf->services[i];
-		int pool = names_find(&b->pools, s->pool);
+		int pool = s->pool ? names_find(&b->pools, s->pool) : -1;
 		char path[64];
 
+		if (!s->pool || (pool < 0 && b->pools.incomplete))
+			continue;
 		if (pool >= 0) {
 			b->service_pool[i] = (unsigned int)pool;
 			b->want_maglev[pool] |= s->mode == MODE_DR;

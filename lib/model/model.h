@@ -191,7 +191,8 @@ struct model_sched {
 /* Whether conf is free of errors. Adds a fault for each, in one pass, with the JSON path of the
  * thing
  * ("services[1].pool"): names twice, unknown pool, same address and port twice, too many, and those
- * of net_conf_check(). Needs no EAL. */
+ * of net_conf_check(). Names that are NULL and addresses that are zero have been found wrong before
+ * and are passed over. Needs no EAL. */
 bool model_check(
 	const struct model_conf *conf, const struct model_sched *sched, struct faults *faults);
 

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one door through which a change reaches the workers.
+ *
+ *   config_apply()  document -> config -> model; on success all three are what is in force
+ *   config_poll()   publishes the model, unless one was published less than 10 ms ago; then
+ * announces addresses that are new and has flows of what is gone swept
+ *
+ * A model that is not published yet when the next one is built is dropped; nobody has seen it.
+ * Slots and generations are those of the last model built, published or not.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "config.h"
+#include "config_priv.h"
+#include "schema.h"
+
+#define PUBLISH_INTERVAL_MS 10
+
+/* A sweep of orphaned flows by one worker. */
+struct sweep {
+	struct worker_request request;
+	bool posted; /* the worker has the request */
+	bool wanted; /* to be posted as soon as it is free */
+};
+
+struct config_change {
+	struct model *pending; /* built, not published; NULL: none */
+	uint64_t published_ms; /* when the last one was */
+	bool published;
+	unsigned int n_sweeps;
+	struct sweep sweeps[]; /* by worker */
+};
+
+static struct config_change *change_get(struct config_target *t)
+{
+	unsigned int n = t->workers ? t->workers->n : 0;
+
+	if (!t->change) {
+		t->change = calloc(1, sizeof(*t->change) + n * sizeof(t->change->sweeps[0]));
+		if (t->change)
+			t->change->n_sweeps = n;
+	}
+	return t->change;
+}
+
+const struct model *config_model(const struct config_target *t)
+{
+	return t->change && t->change->pending ? t->change->pending : t->snapshot->model;
+}
+
+/* ---- what is fixed until restart
+ * --------------------------------------------------------------------- */
+
+/* A member as it counts: its own value, else what the schema gives it. */
+static bool member_equal(const struct schema *s, const json_t *rule, const json_t *a,
+	const json_t *b, const char *key)
+{
+	const json_t *x = schema_get(s, rule, a, key), *y = schema_get(s, rule, b, key);
+	const json_t *keys = json_object_get(schema_key(s, rule, key), "keys");
+	const json_t *sub;
+	const char *name;
+
+	if (!keys)
+		return (!x && !y) || json_equal((json_t *)(uintptr_t)x, (json_t *)(uintptr_t)y);
+	json_object_foreach ((json_t *)(uintptr_t)keys, name, sub)
+		if (!member_equal(s, schema_key(s, rule, key), x, y, name))
+			return false;
+	return true;
+}
+
+static void check_members(
+	const struct config *now, const struct config *next, struct faults *faults)
+{
+	const struct schema *s = next->schema;
+	const json_t *rule = json_object_get(json_object_get(s->doc, "types"), "config");
+	const json_t *member;
+	const char *key;
+
+	json_object_foreach (json_object_get(rule, "keys"), key, member) {
+		if (!json_is_true(json_object_get(member, "restart")))
+			continue;
+		/* The default of "control" is what the machine has. */
+		bool equal = !strcmp(key, "control")
+				     ? now->control == next->control
+				     : member_equal(s, rule, now->doc, next->doc, key);
+		if (!equal)
+			fault_add(faults, key,
+				"differs from the running configuration, and a change "
+				"of it needs a restart");
+	}
+}
+
+/* Devices are opened at start with their MTU; ports find theirs by its name, whatever the order now
+ * is. */
+static void bind_devices(const struct config_target *t, struct config *next, struct faults *faults)
+{
+	const struct config *now = t->config;
+	struct port_conf *ports = (struct port_conf *)(uintptr_t)next->model.net.ports;
+	char path[48];
+
+	for (unsigned int i = 0; i < next->model.net.n_ports; i++) {
+		const char *device = next->devices[ports[i].nic];
+		unsigned int k = 0;
+		uint16_t mtu;
+
+		while (k < now->n_devices && strcmp(now->devices[k], device) != 0)
+			k++;
+		if (k == now->n_devices) {
+			snprintf(path, sizeof(path), "ports[%u].device", i);
+			fault_add(faults, path, "\"%s\" is not open; a new device needs a restart",
+				device);
+			continue;
+		}
+		ports[i].nic = (uint8_t)k;
+		mtu = t->nics ? t->nics[k]->mtu : now->device_mtu[k];
+		if (ports[i].mtu <= mtu)
+			continue;
+		snprintf(path, sizeof(path), "ports[%u].mtu", i);
+		fault_add(faults, path, "the device was opened for %u bytes; more needs a restart",
+			mtu);
+	}
+	next->devices = now->devices;
+	next->device_mtu = now->device_mtu;
+	next->n_devices = now->n_devices;
+}
+
+/* ---- from configuration to model
+ * --------------------------------------------------------------------- */
+
+/* MAC addresses of the ports and administrative state of the servers: what the document does not
+ * say. */
+static void fill_in(const struct config_target *t, struct config *c)
+{
+	struct port_conf *ports = (struct port_conf *)(uintptr_t)c->model.net.ports;
+
+	for (unsigned int i = 0; i < c->model.net.n_ports; i++)
+		if (t->nics && ports[i].nic < t->n_nics)
+			ports[i].mac = t->nics[ports[i].nic]->mac;
+	for (unsigned int i = 0; t->admin && i < c->model.n_pools; i++) {
+		const struct pool_conf *pool = &c->model.pools[i];
+		struct server_conf *servers = (struct server_conf *)(uintptr_t)pool->servers;
+
+		for (unsigned int j = 0; j < pool->n_servers; j++)
+			servers[j].admin = admin_get(t->admin, pool->name, servers[j].name);
+	}
+}
+
+static struct model *build(struct config_target *t, const struct config *c, struct faults *faults)
+{
+	struct model_idle idle;
+
+	if (t->workers)
+		idle = workers_idle(t->workers);
+	return model_build(&c->model, t->slots, config_model(t), t->workers ? &idle : NULL,
+		&config_sched, faults);
+}
+
+/* ---- publishing
+ * ---------------------------------------------------------------------------------------- */
+
+static const struct port *port_by_name(const struct net_table *t, const char *name)
+{
+	for (unsigned int i = 0; i < net_port_count(t); i++)
+		if (!strcmp(net_port(t, (uint8_t)i)->name, name))
+			return net_port(t, (uint8_t)i);
+	return NULL;
+}
+
+/* Whether the port answers for an address that it did not answer for before. */
+static bool port_has_news(
+	const struct net_table *now, const struct net_table *next, const struct port *p)
+{
+	const struct port *was = port_by_name(now, p->name);
+
+	if (!was || was->nic != p->nic || was->vlan != p->vlan)
+		return true;
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		if (!net_answers(now, &p->addresses[i].addr, was->id))
+			return true;
+	for (unsigned int i = 0; i < net_virtual_count(next); i++)
+		if (net_virtual_on_port(next, net_virtual(next, i), p->id) &&
+			!net_answers(now, net_virtual(next, i), was->id))
+			return true;
+	return false;
+}
+
+/* Which ports to announce: bit by port. Before the first model, and without neighbours: none. */
+static uint64_t ports_with_news(const struct model *now, const struct model *next)
+{
+	uint64_t news = 0;
+
+	for (unsigned int i = 0; i < net_port_count(next->net); i++)
+		if (!now || port_has_news(now->net, next->net, net_port(next->net, (uint8_t)i)))
+			news |= UINT64_C(1) << i;
+	return news;
+}
+
+/* Whether flows of the former model may have lost their service or server. */
+static bool has_orphans(const struct model *now, const struct model *next)
+{
+	if (!now)
+		return false;
+	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
+		if (now->service_gen[i] && now->service_gen[i] != next->service_gen[i])
+			return true;
+	for (unsigned int i = 0; i < MODEL_SERVERS_MAX; i++) {
+		if (!now->server_gen[i])
+			continue;
+		if (now->server_gen[i] != next->server_gen[i])
+			return true;
+		if (next->server[i]->admin == ADMIN_DISABLED &&
+			now->server[i]->admin != ADMIN_DISABLED)
+			return true;
+	}
+	return false;
+}
+
+/* What neighbours must know, after the new table is in force. */
+static void tell_neighbours(struct config_target *t, const struct model *now, uint64_t news)
+{
+	struct net_worker *control = t->workers ? t->workers->net[t->workers->n] : NULL;
+
+	if (!t->neigh || !control)
+		return;
+	control->table = now->net;
+	neigh_table_changed(t->neigh, control);
+	for (unsigned int i = 0; i < net_port_count(now->net); i++)
+		if (news & UINT64_C(1) << i)
+			neigh_announce(t->neigh, (uint8_t)i);
+}
+
+/* Makes the pending model the published one. 0 or -errno, and then it is still pending. */
+static int publish(struct config_target *t, uint64_t now_ms)
+{
+	struct config_change *change = t->change;
+	struct model *next = change->pending;
+	uint64_t news = ports_with_news(t->snapshot->model, next);
+	bool orphans = has_orphans(t->snapshot->model, next);
+	int rc = snapshot_publish(t->snapshot, next, t->rcu, &config_sched);
+
+	if (rc)
+		return rc;
+	change->pending = NULL;
+	change->published = true;
+	change->published_ms = now_ms;
+	tell_neighbours(t, next, news);
+	for (unsigned int i = 0; orphans && i < change->n_sweeps; i++)
+		change->sweeps[i].wanted = true;
+	return 0;
+}
+
+/* Posts what waits; returns how many workers still sweep. */
+static unsigned int sweeps_poll(struct config_target *t)
+{
+	unsigned int under_way = 0;
+
+	for (unsigned int i = 0; i < t->change->n_sweeps; i++) {
+		struct sweep *s = &t->change->sweeps[i];
+
+		if (s->posted && request_done(&s->request))
+			s->posted = false;
+		if (s->wanted && !s->posted) {
+			s->request = (struct worker_request){
+				.kind = REQUEST_FLUSH,
+				.filter = { .any_client = true, .orphans = true },
+			};
+			if (request_post(t->workers->worker[i], &s->request) == 0) {
+				s->posted = true;
+				s->wanted = false;
+			}
+		}
+		under_way += s->posted || s->wanted;
+	}
+	return under_way;
+}
+
+/* ---- the door
+ * ------------------------------------------------------------------------------------------ */
+
+int config_apply(struct config_target *t, const json_t *doc, struct faults *faults)
+{
+	struct config_change *change = change_get(t);
+	struct faults own = { 0 }; /* those that were there before are not ours */
+	struct config *c = NULL;
+	struct model *m = NULL;
+	int rc = -EINVAL;
+
+	if (!change) {
+		fault_add(&own, "", "out of memory");
+		rc = -ENOMEM;
+		goto out;
+	}
+	c = config_read(doc ? doc : t->running, &own);
+	if (c && t->config) {
+		check_members(t->config, c, &own);
+		bind_devices(t, c, &own);
+	}
+	if (!c || own.errors)
+		goto out;
+	fill_in(t, c);
+	m = build(t, c, &own);
+	if (!m)
+		goto out;
+
+	if (change->pending)
+		model_free(change->pending, &config_sched);
+	change->pending = m;
+	if (!t->snapshot->model && (rc = publish(t, 0)) != 0) {
+		change->pending = NULL;
+		fault_add(&own, "", "cannot be published: %s", strerror(-rc));
+		goto out;
+	}
+	json_incref(c->doc);
+	json_decref(t->running);
+	t->running = c->doc;
+	config_free(t->config);
+	t->config = c;
+	c = NULL;
+	m = NULL;
+	rc = 0;
+out:
+	if (m)
+		model_free(m, &config_sched);
+	config_free(c);
+	for (size_t i = 0; i < own.n; i++)
+		(own.list[i].warning ? fault_warn : fault_add)(
+			faults, own.list[i].path, "%s", own.list[i].text);
+	faults_free(&own);
+	return rc;
+}
+
+unsigned int config_poll(struct config_target *t, uint64_t now_ms)
+{
+	struct config_change *change = t->change;
+	unsigned int work;
+	int rc;
+
+	rc = t->admin ? admin_save(t->admin) : 0;
+	if (rc)
+		log_error("administrative state is not saved: %s", strerror(-rc));
+	if (!change)
+		return 0;
+	work = sweeps_poll(t) + (change->pending != NULL);
+	if (change->pending && now_ms - change->published_ms >= PUBLISH_INTERVAL_MS) {
+		rc = publish(t, now_ms);
+		if (rc) {
+			log_error("a change is not published yet: %s", strerror(-rc));
+			change->published_ms = now_ms; /* so the next try is not at once */
+		}
+	}
+	return work;
+}
+
+void config_target_clear(struct config_target *t)
+{
+	if (t->change && t->change->pending)
+		model_free(t->change->pending, &config_sched);
+	if (t->snapshot) {
+		model_free(t->snapshot->model, &config_sched);
+		t->snapshot->model = NULL;
+	}
+	free(t->change);
+	config_free(t->config);
+	json_decref(t->running);
+	t->change = NULL;
+	t->config = NULL;
+	t->running = NULL;
+}

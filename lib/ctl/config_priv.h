@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What config.c, crosscheck.c and apply.c share. */
+#ifndef CTL_CONFIG_PRIV_H
+#define CTL_CONFIG_PRIV_H
+
+#include "config.h"
+
+/* sched_find() and friends, for model_build(). */
+extern const struct model_sched config_sched;
+
+/* In config.workers: what stands there is no core. */
+#define CORE_UNKNOWN UINT32_MAX
+
+/*
+ * What a schema cannot say: adds faults and warnings about things that do not fit each other. c may
+ * be in part unread, where the schema found faults: NULL names, zero addresses. net_known: ports
+ * and routes are complete.
+ */
+void crosscheck(const struct config *c, bool net_known, struct faults *faults);
+
+#endif

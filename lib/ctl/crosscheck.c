@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What does not fit together in a configuration whose single values are right, and what is worth a
+ * warning. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_priv.h"
+
+struct cross {
+	const struct config *c;
+	const struct net_conf *net; /* NULL: not known whole */
+	struct faults *faults;
+	char path[96];
+};
+
+static const char *at(struct cross *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static const char *at(struct cross *x, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(x->path, sizeof(x->path), fmt, ap);
+	va_end(ap);
+	return x->path;
+}
+
+static const char *family(const struct addr *a)
+{
+	return addr_is_v4(a) ? "IPv4" : "IPv6";
+}
+
+/* ---- cores and limits
+ * ------------------------------------------------------------------------------ */
+
+static void check_cores(struct cross *x)
+{
+	const struct config *c = x->c;
+	bool shared = false;
+
+	for (unsigned int i = 0; i < c->n_workers; i++) {
+		if (c->workers[i] == CORE_UNKNOWN)
+			continue;
+		if (c->workers[i] == c->control && !shared)
+			fault_add(x->faults, "control",
+				"core %u is a worker too (workers[%u]); the control core needs one "
+				"of its own",
+				c->control, i);
+		shared |= c->workers[i] == c->control;
+		for (unsigned int j = 0; j < i; j++) {
+			if (c->workers[j] != c->workers[i])
+				continue;
+			fault_add(x->faults, at(x, "workers[%u]", i),
+				"core %u is workers[%u] already; each worker has a core of its own",
+				c->workers[i], j);
+			break;
+		}
+	}
+}
+
+static void check_limits(struct cross *x)
+{
+	const struct config *c = x->c;
+
+	if (c->idle.sleep_min_us > c->idle.sleep_max_us)
+		fault_add(x->faults, "idle.sleep-min", "longer than sleep-max (%u us > %u us)",
+			c->idle.sleep_min_us, c->idle.sleep_max_us);
+	if (c->neighbour.hold_each > c->neighbour.hold_max)
+		fault_add(x->faults, "limits.hold-each",
+			"%u is more than all that may be held (hold, %u)", c->neighbour.hold_each,
+			c->neighbour.hold_max);
+}
+
+/* ---- addresses and ports
+ * ---------------------------------------------------------------------------- */
+
+static void check_port_names(struct cross *x)
+{
+	const struct net_conf *net = &x->c->model.net;
+
+	for (unsigned int i = 0; i < net->n_ports; i++)
+		for (unsigned int j = 0; j < i; j++) {
+			if (!net->ports[i].name[0] ||
+				strcmp(net->ports[i].name, net->ports[j].name) != 0)
+				continue;
+			fault_add(x->faults, at(x, "ports[%u].name", i),
+				"\"%s\" is the name of another one already, see ports[%u]",
+				net->ports[i].name, j);
+			break;
+		}
+}
+
+/* Whether a is in the network of a port's address. */
+static bool in_network(const struct prefix *address, const struct addr *a)
+{
+	struct prefix net = prefix_network(address);
+
+	return prefix_contains(&net, a);
+}
+
+/* The address of a port in whose network a is, or NULL. */
+static const struct prefix *network_of(const struct net_conf *net, const struct addr *a)
+{
+	for (unsigned int i = 0; i < net->n_ports; i++)
+		for (unsigned int j = 0; j < net->ports[i].n_addresses; j++)
+			if (in_network(&net->ports[i].addresses[j], a))
+				return &net->ports[i].addresses[j];
+	return NULL;
+}
+
+static bool is_port_address(const struct net_conf *net, const struct addr *a)
+{
+	for (unsigned int i = 0; i < net->n_ports; i++)
+		for (unsigned int j = 0; j < net->ports[i].n_addresses; j++)
+			if (addr_equal(&net->ports[i].addresses[j].addr, a))
+				return true;
+	return false;
+}
+
+/* ---- pools
+ * ------------------------------------------------------------------------------------------- */
+
+static int server_order(const void *left, const void *right)
+{
+	const struct server_conf *const *a = left, *const *b = right;
+	int d = addr_compare(&(*a)->endpoint.addr, &(*b)->endpoint.addr);
+
+	if (d)
+		return d;
+	if ((*a)->endpoint.port != (*b)->endpoint.port)
+		return (*a)->endpoint.port - (*b)->endpoint.port;
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Servers that ask the same machine on the same port. */
+static void check_twins(struct cross *x, unsigned int p, const struct pool_conf *pool)
+{
+	const struct server_conf **sorted = calloc(pool->n_servers + 1, sizeof(*sorted));
+	char text[ENDPOINT_TEXT];
+
+	for (unsigned int i = 0; sorted && i < pool->n_servers; i++)
+		sorted[i] = &pool->servers[i];
+	if (sorted)
+		qsort(sorted, pool->n_servers, sizeof(*sorted), server_order);
+	for (unsigned int i = 1; sorted && i < pool->n_servers; i++) {
+		const struct endpoint *a = &sorted[i - 1]->endpoint, *b = &sorted[i]->endpoint;
+
+		if (addr_is_zero(&b->addr) || !addr_equal(&a->addr, &b->addr) || a->port != b->port)
+			continue;
+		fault_warn(x->faults,
+			at(x, "pools[%u].servers[%zu].address", p,
+				(size_t)(sorted[i] - pool->servers)),
+			"%s is servers[%zu] already: the machine gets the share of both",
+			endpoint_format(b, text), (size_t)(sorted[i - 1] - pool->servers));
+	}
+	free(sorted);
+}
+
+static bool is_virtual(const struct cross *x, const struct addr *a)
+{
+	const struct model_conf *m = &x->c->model;
+
+	for (unsigned int i = 0; i < m->n_services; i++)
+		for (unsigned int j = 0; j < m->services[i].n_vips; j++)
+			if (addr_equal(&m->services[i].vips[j].addr, a))
+				return true;
+	return false;
+}
+
+static void check_pool(struct cross *x, unsigned int p)
+{
+	const struct pool_conf *pool = &x->c->model.pools[p];
+	unsigned int weights = 0;
+	char text[ADDR_TEXT];
+
+	for (unsigned int i = 0; i < pool->n_servers; i++) {
+		const struct addr *a = &pool->servers[i].endpoint.addr;
+
+		weights += pool->servers[i].weight;
+		if (addr_is_zero(a))
+			continue;
+		if (x->net && is_port_address(x->net, a))
+			fault_add(x->faults, at(x, "pools[%u].servers[%u].address", p, i),
+				"%s is the balancer's own address; the address of a server is "
+				"needed",
+				addr_format(a, text));
+		else if (is_virtual(x, a))
+			fault_add(x->faults, at(x, "pools[%u].servers[%u].address", p, i),
+				"%s is a virtual address of a service; the address of a server is "
+				"needed",
+				addr_format(a, text));
+	}
+	if (pool->n_servers && !weights)
+		fault_warn(x->faults, at(x, "pools[%u].servers", p),
+			"all weights are 0: no server takes new flows");
+	check_twins(x, p, pool);
+}
+
+/* ---- services
+ * ---------------------------------------------------------------------------------------- */
+
+static const struct pool_conf *pool_of(const struct cross *x, const struct service_conf *s)
+{
+	const struct model_conf *m = &x->c->model;
+
+	for (unsigned int i = 0; s->pool && i < m->n_pools; i++)
+		if (m->pools[i].name && !strcmp(m->pools[i].name, s->pool))
+			return &m->pools[i];
+	return NULL;
+}
+
+static const char *at_vip(struct cross *x, unsigned int service, unsigned int vip)
+{
+	if (x->c->model.services[service].vip_list)
+		return at(x, "services[%u].address[%u]", service, vip);
+	return at(x, "services[%u].address", service);
+}
+
+static void check_vips(struct cross *x, unsigned int i)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	char text[ADDR_TEXT];
+
+	for (unsigned int j = 0; j < s->n_vips; j++) {
+		const struct addr *a = &s->vips[j].addr;
+
+		if (addr_is_zero(a) || network_of(x->net, a))
+			continue;
+		fault_warn(x->faults, at_vip(x, i, j),
+			"%s is in no network of a port: nobody will ask for it by ARP or ND, so a "
+			"router must send it here",
+			addr_format(a, text));
+	}
+}
+
+/* "server "a" (10.0.0.1)", and how many more. */
+static const char *culprit(const struct server_conf *s, unsigned int more, char out[static 200])
+{
+	char text[ENDPOINT_TEXT], others[32] = "";
+
+	if (more)
+		snprintf(others, sizeof(others), " and %u more", more);
+	snprintf(out, 200, "server \"%s\" (%s)%s", s->name ? s->name : "",
+		endpoint_format(&s->endpoint, text), others);
+	return out;
+}
+
+/*
+ * Asks of each server of the pool whether it is wrong for a service (or one of its addresses);
+ * returns the first that is, with how many others are in *more.
+ */
+static const struct server_conf *find_wrong(const struct cross *x, const struct pool_conf *pool,
+	const struct service_conf *s,
+	bool (*wrong)(
+		const struct cross *, const struct service_conf *, const struct server_conf *),
+	unsigned int *more)
+{
+	const struct server_conf *first = NULL;
+
+	*more = 0;
+	for (unsigned int i = 0; i < pool->n_servers; i++) {
+		if (addr_is_zero(&pool->servers[i].endpoint.addr) ||
+			!wrong(x, s, &pool->servers[i]))
+			continue;
+		if (first)
+			(*more)++;
+		else
+			first = &pool->servers[i];
+	}
+	return first;
+}
+
+static bool other_family(
+	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
+{
+	for (unsigned int i = 0; i < s->n_vips; i++)
+		if (!addr_is_zero(&s->vips[i].addr) &&
+			addr_is_v4(&s->vips[i].addr) != addr_is_v4(&server->endpoint.addr))
+			return true;
+	return false;
+}
+
+static bool other_port(
+	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
+{
+	uint16_t port = server->endpoint.port;
+
+	for (unsigned int i = 0; port && i < s->n_vips; i++)
+		if (!addr_is_zero(&s->vips[i].addr) &&
+			(s->vips[i].ports.first != port || s->vips[i].ports.last != port))
+			return true;
+	return false;
+}
+
+static bool behind_router(
+	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
+{
+	return !network_of(x->net, &server->endpoint.addr);
+}
+
+/* Whether the server is on a network that clients reach the virtual address through. */
+static bool one_arm(
+	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
+{
+	if (x->net->n_ports == 1)
+		return true;
+	for (unsigned int i = 0; i < s->n_vips; i++) {
+		const struct prefix *p = network_of(x->net, &s->vips[i].addr);
+
+		if (p && in_network(p, &server->endpoint.addr))
+			return true;
+	}
+	return false;
+}
+
+static void check_family(struct cross *x, unsigned int i, const struct pool_conf *pool)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	unsigned int more;
+	const struct server_conf *wrong = find_wrong(x, pool, s, other_family, &more);
+	char who[200];
+
+	if (wrong)
+		fault_add(x->faults, at(x, "services[%u].pool", i),
+			"%s of pool \"%s\" is %s, and the service has an %s address; mode %s needs "
+			"servers of the family of all addresses: make a service and a pool for "
+			"each family",
+			culprit(wrong, more, who), pool->name, family(&wrong->endpoint.addr),
+			addr_is_v4(&wrong->endpoint.addr) ? "IPv6" : "IPv4", mode_name(s->mode));
+}
+
+static void check_dr(struct cross *x, unsigned int i, const struct pool_conf *pool)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	unsigned int more;
+	const struct server_conf *wrong = find_wrong(x, pool, s, other_port, &more);
+	char who[200];
+
+	if (wrong)
+		fault_add(x->faults, at(x, "services[%u].mode", i),
+			"in mode dr packets arrive with the client's port, so %s of pool \"%s\" "
+			"cannot "
+			"be asked on port %u; leave the servers' ports out, or use mode nat",
+			culprit(wrong, more, who), pool->name, wrong->endpoint.port);
+	wrong = x->net ? find_wrong(x, pool, s, behind_router, &more) : NULL;
+	if (wrong)
+		fault_warn(x->faults, at(x, "services[%u].mode", i),
+			"%s of pool \"%s\" is in no network of a port; in mode dr a server must be "
+			"a "
+			"neighbour, not behind a router",
+			culprit(wrong, more, who), pool->name);
+}
+
+static void check_nat(struct cross *x, unsigned int i, const struct pool_conf *pool)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	unsigned int more;
+	const struct server_conf *wrong = x->net ? find_wrong(x, pool, s, one_arm, &more) : NULL;
+	char who[200];
+
+	if (wrong)
+		fault_warn(x->faults, at(x, "services[%u].mode", i),
+			"mode nat with one arm: %s of pool \"%s\" can answer clients on its own "
+			"network "
+			"directly, past the balancer, and those connections fail; put the servers "
+			"on a "
+			"network of their own, with the balancer as their gateway",
+			culprit(wrong, more, who), pool->name);
+}
+
+static void check_service(struct cross *x, unsigned int i)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	const struct pool_conf *pool = pool_of(x, s);
+
+	if (x->net)
+		check_vips(x, i);
+	if (!pool)
+		return;
+	if (pool->n_servers == 0)
+		fault_warn(x->faults, at(x, "services[%u].pool", i), "pool \"%s\" has no servers",
+			pool->name);
+	check_family(x, i, pool);
+	if (s->mode == MODE_DR)
+		check_dr(x, i, pool);
+	else if (s->mode == MODE_NAT)
+		check_nat(x, i, pool);
+}
+
+void crosscheck(const struct config *c, bool net_known, struct faults *faults)
+{
+	struct cross x = { .c = c, .net = net_known ? &c->model.net : NULL, .faults = faults };
+
+	check_cores(&x);
+	check_limits(&x);
+	check_port_names(&x);
+	for (unsigned int i = 0; i < c->model.n_pools; i++)
+		check_pool(&x, i);
+	for (unsigned int i = 0; i < c->model.n_services; i++)
+		check_service(&x, i);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a configuration costs in memory, and what hugepages the machine has for it. */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "config.h"
+
+/* Packet buffers of the control core, and what a buffer costs beside its room. */
+#define CONTROL_PACKETS 1024
+#define PACKET_OVERHEAD (sizeof(struct rte_mbuf) + sizeof(struct rte_mempool_objhdr) + 64)
+
+static uint64_t packet_bytes(const struct config *c)
+{
+	uint64_t room = RTE_MBUF_DEFAULT_BUF_SIZE;
+
+	for (unsigned int i = 0; i < c->n_devices; i++)
+		if (c->device_mtu[i] + 256u > room)
+			room = c->device_mtu[i] + 256u;
+	return room + PACKET_OVERHEAD;
+}
+
+void config_memory(const struct config *c, struct memory_plan *out)
+{
+	struct flow_conf flow = {
+		.max_v4 = c->limits.flows_v4 / c->n_workers,
+		.max_v6 = c->limits.flows_v6 / c->n_workers,
+	};
+	uint64_t slots = MODEL_SERVICES_MAX + MODEL_SERVERS_MAX;
+	/* A worker's counters and picks by slot, its rings, hold queue and use of neighbours. */
+	uint64_t worker = slots * (sizeof(struct traffic) + 2 * sizeof(uint32_t)) +
+			  c->neighbour.max * sizeof(uint32_t) + c->neighbour.hold_max * 64u +
+			  (2u << 20);
+
+	*out = (struct memory_plan){
+		.packets = ((uint64_t)c->limits.packets * c->n_workers + CONTROL_PACKETS) *
+			   packet_bytes(c),
+		.flows = flow_table_bytes(&flow) * c->n_workers,
+		.neighbours = c->neighbour.max * UINT64_C(192),
+		/* Two snapshots of routes and schedulers' tables, and the drivers' own. */
+		.rest = worker * (c->n_workers + 1) + (32u << 20),
+	};
+	out->total = out->packets + out->flows + out->neighbours + out->rest;
+}
+
+static uint64_t file_number(const char *folder, const char *name)
+{
+	unsigned long long n = 0;
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/%s", folder, name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+uint64_t memory_hugepages_free(void)
+{
+	DIR *dir = opendir("/sys/kernel/mm/hugepages");
+	uint64_t total = 0;
+
+	if (!dir)
+		return 0;
+	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+		unsigned long long kib;
+
+		if (sscanf(e->d_name, "hugepages-%llukB", &kib) == 1)
+			total += file_number(e->d_name, "free_hugepages") * kib * 1024;
+	}
+	closedir(dir);
+	return total;
+}
