@@ -40,13 +40,13 @@ extern const uint8_t nic_rss_key[NIC_RSS_KEY_ROOM];
 #define NIC_TX_MULTI_SEG  0x08
 
 /* nic_profile.rss: what the hash of received packets covers. */
-#define NIC_RSS_IP4 0x01
+#define NIC_RSS_IP4  0x01
 #define NIC_RSS_TCP4 0x02
 #define NIC_RSS_UDP4 0x04
-#define NIC_RSS_IP6 0x08
+#define NIC_RSS_IP6  0x08
 #define NIC_RSS_TCP6 0x10
 #define NIC_RSS_UDP6 0x20
-#define NIC_RSS_ALL 0x3f
+#define NIC_RSS_ALL  0x3f
 
 /*
  * What we know of a driver, from drivers-config/DRIVER.json (ctl/profile.c reads them). Zero and ""
@@ -57,10 +57,10 @@ struct nic_profile {
 	uint16_t max_queues;                     /* in use, each way */
 	uint16_t rx_descriptors, tx_descriptors; /* a queue */
 	uint16_t burst;                          /* packets a receive call, at most */
-	uint16_t rx_without, tx_without;         /* NIC_RX_*, NIC_TX_* it claims but must not be given */
-	uint16_t rss;                            /* NIC_RSS_*; 0: no RSS */
-	char devargs[128];                       /* "framesz=2048,framecnt=512", for virtual devices */
-	char eal_args[128];                      /* EAL arguments, a blank between them */
+	uint16_t rx_without, tx_without; /* NIC_RX_*, NIC_TX_* it claims but must not be given */
+	uint16_t rss;                    /* NIC_RSS_*; 0: no RSS */
+	char devargs[128];               /* "framesz=2048,framecnt=512", for virtual devices */
+	char eal_args[128];              /* EAL arguments, a blank between them */
 };
 
 /* What holds where there is no profile: NIC_RSS_ALL and the device's own values. */
@@ -74,7 +74,7 @@ struct nic {
 	uint16_t rx_offloads, tx_offloads;
 	uint16_t burst; /* packets a receive call, at most */
 	uint16_t rss;   /* NIC_RSS_*: what the device's hash covers, 0 without RSS */
-	int socket; /* NUMA node, or -1 */
+	int socket;     /* NUMA node, or -1 */
 	struct rte_ether_addr mac;
 	char device[128]; /* as configured: "af_packet:lb-wan" */
 	char driver[32];  /* "net_af_packet" */
@@ -93,12 +93,12 @@ struct eal_plan {
 	const char *const *devices; /* distinct device strings, as configured */
 	unsigned int n_devices;
 	const struct nic_profile *const *profiles; /* [n_devices]; NULL, or NULL entries: none */
-	const unsigned int *workers; /* cores; EAL lcores in this order */
+	const unsigned int *workers;               /* cores; EAL lcores in this order */
 	unsigned int n_workers;
-	unsigned int control;       /* core of the control core: the main lcore */
-	uint64_t memory;            /* bytes planned: packets, flows, tables */
-	const char *file_prefix;    /* tells instances apart; NULL: "fairlead" */
-	char **extra;               /* EAL arguments of the user, after "--" */
+	unsigned int control;    /* core of the control core: the main lcore */
+	uint64_t memory;         /* bytes planned: packets, flows, tables */
+	const char *file_prefix; /* tells instances apart; NULL: "fairlead" */
+	char **extra;            /* EAL arguments of the user, after "--" */
 	unsigned int n_extra;
 };
 
@@ -123,8 +123,8 @@ struct device_spec {
 	char driver[32]; /* "net_af_packet"; "" for PCI */
 	char iface[64];  /* kernel interface, or "" */
 };
-int device_parse(
-	const char *device, unsigned int index, struct device_spec *out, char *err, size_t err_size);
+int device_parse(const char *device, unsigned int index, struct device_spec *out, char *err,
+	size_t err_size);
 
 /* After eal_start(): the driver that took the device. 0, or -ENODEV. */
 int nic_device_driver(const char *device, unsigned int index, char *driver, size_t size);
@@ -138,15 +138,16 @@ struct nic_conf {
 	const char *device;
 	unsigned int device_index;         /* in eal_plan.devices */
 	const struct nic_profile *profile; /* of its driver; NULL: nic_profile_default */
-	uint16_t want_rxqs;        /* workers that would poll it */
-	uint16_t want_txqs;        /* workers + 1 for the control core */
+	uint16_t want_rxqs;                /* workers that would poll it */
+	uint16_t want_txqs;                /* workers + 1 for the control core */
 	uint16_t mtu;
 	uint16_t rx_descriptors, tx_descriptors;
-	int worker_socket;         /* NUMA node of the workers: a warning where it is another; or -1 */
+	int worker_socket; /* NUMA node of the workers: a warning where it is another; or -1 */
 };
 
-/* Configures and starts the device: promiscuous off, all-multicast on (ND, VRRP). pool: where received packets go, on the nic's socket. Fewer queues than wanted are no
- * error. NULL with a fault added. */
+/* Configures and starts the device: promiscuous off, all-multicast on (ND, VRRP). pool: where
+ * received packets go, on the nic's socket. Fewer queues than wanted are no error. NULL with a
+ * fault added. */
 struct nic *nic_open(const struct nic_conf *conf, struct rte_mempool *pool, struct faults *faults);
 void nic_close(struct nic *nic);
 
@@ -155,7 +156,8 @@ int nic_device_socket(const char *device, unsigned int device_index);
 
 /* One receive or transmit burst. queue is owned by the calling worker. nic_rx() sets mbuf.port to
  * nic->id. Who asks for NIC_TX_L4_CKSUM has put the sum of the pseudo-header into the checksum and
- * set l2_len, l3_len and the flags of RTE_MBUF_F_TX_* already. nic_tx() returns how many were taken, from the front. */
+ * set l2_len, l3_len and the flags of RTE_MBUF_F_TX_* already. nic_tx() returns how many were
+ * taken, from the front. */
 uint16_t nic_rx(struct nic *nic, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 uint16_t nic_tx(struct nic *nic, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
