@@ -251,6 +251,7 @@ uint64_t eal_plan_mib(const struct eal_plan *plan)
 
 static int build_args(struct args *a, const struct eal_plan *plan, const struct device_spec *specs)
 {
+	bool no_huge = eal_has_option(plan, "--no-huge", NULL);
 	char mib[24];
 
 	args_add(a, plan->program);
@@ -264,12 +265,16 @@ static int build_args(struct args *a, const struct eal_plan *plan, const struct 
 		!eal_has_option(plan, "--in-memory", NULL) &&
 		!eal_has_option(plan, "--huge-unlink", NULL))
 		args_add(a, "--huge-unlink=always");
-	if (eal_has_option(plan, "--no-huge", NULL) && !eal_has_option(plan, "-m", NULL)) {
+	if (no_huge && !eal_has_option(plan, "-m", NULL)) {
 		snprintf(mib, sizeof(mib), "%llu", (unsigned long long)eal_plan_mib(plan));
 		args_add2(a, "-m", mib);
 	}
-	for (unsigned int i = 0; i < plan->n_extra; i++)
-		args_add(a, plan->extra[i]);
+	for (unsigned int i = 0; i < plan->n_extra; i++) {
+		bool in_memory = no_huge && !strcmp(plan->extra[i], "--in-memory");
+
+		/* Both are sensible together, and DPDK 22.11 refuses that. */
+		args_add(a, in_memory ? "--no-shconf" : plan->extra[i]);
+	}
 	return a->failed ? -ENOMEM : 0;
 }
 
@@ -430,7 +435,7 @@ void eal_stop(void)
 		snprintf(copy, sizeof(copy), "%s", dir);
 	rte_eal_cleanup();
 	log_restore();
-	/* We were the primary process: the lock in "config" is ours until we end. */
-	if (copy[0])
+	/* Started without shared files (--in-memory), we may be guests in the folder of another. */
+	if (copy[0] && !eal_lock_holder(copy))
 		remove_run_dir(copy);
 }

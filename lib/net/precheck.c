@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
@@ -137,41 +138,47 @@ static void check_options(const struct eal_plan *plan, struct faults *faults)
 				"of the "
 				"configuration",
 				ours[i]);
-	if (eal_has_option(plan, "--no-huge", NULL) && eal_has_option(plan, "--in-memory", NULL))
-		fault_add(faults, "",
-			"EAL arguments --no-huge and --in-memory exclude each other: --no-huge "
-			"does "
-			"without hugepages, --in-memory uses them without files");
 }
 
 /* ---- another instance ------------------------------------------------------------------------ */
 
-static bool check_instance(const struct host *h, const struct eal_plan *plan, struct faults *faults)
+int eal_lock_holder(const char *dir)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	const char *prefix = eal_file_prefix(plan);
-	char path[512], comm[64];
+	char path[PATH_MAX];
 	int fd;
 
-	if (eal_has_option(plan, "--in-memory", NULL) ||
-		eal_has_option(plan, "--no-shconf", NULL) ||
-		host_path(h, path, sizeof(path), "%s/dpdk/%s/config", h->run, prefix))
-		return true;
+	if ((size_t)snprintf(path, sizeof(path), "%s/config", dir) >= sizeof(path))
+		return 0;
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return true;
+		return 0;
 	if (fcntl(fd, F_GETLK, &lock) < 0)
 		lock.l_type = F_UNLCK;
 	close(fd);
-	if (lock.l_type == F_UNLCK)
+	return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+}
+
+static bool check_instance(const struct host *h, const struct eal_plan *plan, struct faults *faults)
+{
+	const char *prefix = eal_file_prefix(plan);
+	char path[512], comm[64];
+	int pid;
+
+	if (eal_has_option(plan, "--in-memory", NULL) ||
+		eal_has_option(plan, "--no-shconf", NULL) ||
+		host_path(h, path, sizeof(path), "%s/dpdk/%s", h->run, prefix))
 		return true;
-	host_path(h, path, sizeof(path), "/proc/%d/comm", (int)lock.l_pid);
+	pid = eal_lock_holder(path);
+	if (pid == 0)
+		return true;
+	host_path(h, path, sizeof(path), "/proc/%d/comm", pid);
 	read_text(path, comm, sizeof(comm));
 	fault_add(faults, "",
 		"another process (pid %d%s%s) runs with the EAL file prefix \"%s\": stop it, or "
 		"give "
 		"this one a prefix of its own with: -- --file-prefix NAME",
-		(int)lock.l_pid, comm[0] ? ", " : "", comm, prefix);
+		pid, comm[0] ? ", " : "", comm, prefix);
 	return false;
 }
 

@@ -21,4 +21,8 @@ const struct host *host_real(struct host *h);
 int eal_precheck(const struct host *h, const struct eal_plan *plan, const struct device_spec *specs,
 	struct faults *faults);
 
+/* The process that holds the EAL's lock in its run directory (-1: of another pid namespace), 0 if
+ * no other does. A lock of our own is lost by asking. */
+int eal_lock_holder(const char *dir);
+
 #endif
