@@ -51,6 +51,9 @@ static int start_eal(struct daemon *d, struct faults *faults)
 	if (rc < 0)
 		return rc;
 	d->eal = true;
+	rc = profiles_found(d->profiles, c->devices, c->n_devices, faults);
+	if (rc < 0)
+		return rc;
 	log_info("memory: %u MiB (packets %u, flows %u, neighbours %u, other %u)",
 		(unsigned int)(memory.total >> 20), (unsigned int)(memory.packets >> 20),
 		(unsigned int)(memory.flows >> 20), (unsigned int)(memory.neighbours >> 20),
@@ -264,12 +267,12 @@ void daemon_stop(struct daemon *d)
 		stop_cores(d);
 	if (d->control)
 		ctl_close(&d->ctl);
-	config_target_clear(&d->ctl.target);
 	workers_destroy(d->workers);
 	if (d->neigh)
 		neigh_destroy(d->neigh);
 	if (d->rcu)
 		rcu_destroy(d->rcu);
+	config_close(&d->ctl.target);
 	model_slots_destroy(d->slots);
 	admin_destroy(d->admin);
 	stop_devices(d);

@@ -173,26 +173,53 @@ static inline bool entry_equals(const struct flow *f, uint8_t dir, const void *a
 
 /* ---- lookup --------------------------------------------------------------------------------- */
 
+/* Whether a reference is to this tuple. v6 is a constant to callers. */
+static __rte_always_inline bool ref_equals(const struct flow_table *t, uint32_t ref,
+	const void *addrs, const void *ports, uint8_t proto, bool v6)
+{
+	return !!(ref & REF_V6) == v6 &&
+	       entry_equals(entry_of(t, ref), ref_dir(ref), addrs, ports, proto, v6);
+}
+
 /* The reference of a tuple in a bucket's slots given by mask, else in the rest of the chain; NIL. */
-static inline uint32_t chain_find(const struct flow_table *t, const struct bucket *b,
-	unsigned int mask, uint16_t tag, const void *addrs, const void *ports, uint8_t proto,
-	bool v6)
+static uint32_t chain_find(const struct flow_table *t, const struct bucket *b, unsigned int mask,
+	uint16_t tag, const void *addrs, const void *ports, uint8_t proto, bool v6)
 {
 	for (;;) {
-		while (mask) {
-			unsigned int slot = (unsigned int)__builtin_ctz(mask);
-			uint32_t ref = b->ref[slot];
+		for (; mask; mask &= mask - 1) {
+			uint32_t ref = b->ref[__builtin_ctz(mask)];
 
-			mask &= mask - 1;
-			if (!!(ref & REF_V6) == v6 &&
-				entry_equals(entry_of(t, ref), ref_dir(ref), addrs, ports, proto, v6))
+			if (ref_equals(t, ref, addrs, ports, proto, v6))
 				return ref;
 		}
-		if (likely(b->next == NIL))
+		if (b->next == NIL)
 			return NIL;
 		b = &t->buckets[b->next];
 		mask = bucket_match(b, tag);
 	}
+}
+
+/* Last pass: the first slot with the tag is nearly always the one. */
+static __rte_always_inline void packet_find(const struct flow_table *t, struct pkt *p,
+	const struct bucket *b, unsigned int match, bool v6)
+{
+	const uint8_t *addrs = p->l3 + (v6 ? 8 : 12);
+	uint32_t ref;
+
+	if (likely(match)) {
+		ref = b->ref[__builtin_ctz(match)];
+		if (likely(ref_equals(t, ref, addrs, p->l4, p->proto, v6)))
+			goto found;
+		match &= match - 1;
+	}
+	ref = chain_find(t, b, match, tag_of(p->hash), addrs, p->l4, p->proto, v6);
+	if (ref == NIL) {
+		p->flow = NULL;
+		return;
+	}
+found:
+	p->flow = entry_of(t, ref);
+	p->dir = ref_dir(ref);
 }
 
 void flow_lookup_burst(struct flow_table *t, struct burst *b)
@@ -222,17 +249,11 @@ void flow_lookup_burst(struct flow_table *t, struct burst *b)
 	}
 	burst_foreach(b, p)
 	{
-		uint32_t ref;
-
 		i = (unsigned int)(p - b->pkt);
 		if (p->family == 4)
-			ref = chain_find(t, bucket[i], match[i], tag_of(p->hash), p->l3 + 12, p->l4,
-				p->proto, false);
+			packet_find(t, p, bucket[i], match[i], false);
 		else
-			ref = chain_find(t, bucket[i], match[i], tag_of(p->hash), p->l3 + 8, p->l4,
-				p->proto, true);
-		p->flow = ref == NIL ? NULL : entry_of(t, ref);
-		p->dir = ref_dir(ref);
+			packet_find(t, p, bucket[i], match[i], true);
 	}
 }
 

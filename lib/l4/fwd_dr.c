@@ -10,12 +10,7 @@ static struct addr dr_next(const struct flow *f, uint8_t dir, const struct serve
 	return server->addr;
 }
 
-static void dr_rewrite(struct pkt *p, const struct flow *f)
-{
-}
-
 const struct fwd_ops fwd_ops_dr = {
 	.name = "dr",
-	.rewrite = dr_rewrite,
 	.next = dr_next,
 };

@@ -55,28 +55,36 @@ static inline void count_packet(struct l4 *l, const struct pkt *p, uint16_t serv
 	}
 }
 
-/* Time to live and size, before anything is rewritten: errors quote the packet as it came. */
-static bool may_forward(struct l4 *l, struct pkt *p, const struct addr *next)
+/* Whether the packet may live on; before anything is rewritten: errors quote it as it came. */
+static inline bool may_live(struct l4 *l, struct pkt *p)
 {
-	uint8_t ttl = p->l3[p->family == 4 ? offsetof(struct rte_ipv4_hdr, time_to_live)
-					   : offsetof(struct rte_ipv6_hdr, hop_limits)];
-	struct route_hop hop;
+	if (likely(packet_ttl(p) > 1))
+		return true;
+	icmp_error(l->net, p, ICMP_ERR_TTL, 0);
+	pkt_drop(p, DROP_ttl_expired);
+	return false;
+}
 
-	if (unlikely(ttl <= 1)) {
-		icmp_error(l->net, p, ICMP_ERR_TTL, 0);
-		pkt_drop(p, DROP_ttl_expired);
-		return false;
-	}
+/* Whether it fits where it goes to. */
+static bool may_pass(struct l4 *l, struct pkt *p, const struct addr *next)
+{
+	struct route_hop hop;
+	uint16_t mtu;
+
 	if (likely(p->l3_len <= l->mtu_min) || !net_route(l->model->net, next, &hop))
 		return true;
-
-	uint16_t mtu = net_mtu(l->net, hop.port);
-
+	mtu = net_mtu(l->net, hop.port);
 	if (p->l3_len <= mtu)
 		return true;
-	icmp_error(l->net, p, ICMP_ERR_TOO_BIG, mtu);
-	pkt_drop(p, DROP_too_big);
+	net_too_big(l->net, p, mtu);
 	return false;
+}
+
+static inline void rewrite(const struct fwd_ops *mode, struct pkt *p, const struct flow *f)
+{
+	rewrite_ttl(p);
+	if (mode->rewrite)
+		mode->rewrite(p, f);
 }
 
 /* ---- hit ------------------------------------------------------------------------------------ */
@@ -119,21 +127,19 @@ static void forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 		f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
 	}
 	count_packet(l, p, f->service, f->server);
+	if (!may_live(l, p))
+		return;
 	p->adj = f->adj[p->dir];
 	if (likely(p->adj != ADJ_NONE && p->l3_len <= l->mtu_min)) {
-		if (!may_forward(l, p, NULL))
-			return;
-		rewrite_ttl(p);
-		mode->rewrite(p, f);
+		rewrite(mode, p, f);
 		p->verdict = PKT_SEND;
 		return;
 	}
 
 	next = mode->next(f, p->dir, server);
-	if (!may_forward(l, p, &next))
+	if (!may_pass(l, p, &next))
 		return;
-	rewrite_ttl(p);
-	mode->rewrite(p, f);
+	rewrite(mode, p, f);
 	p->adj = net_resolve(net, p, &next);
 	if (p->adj != ADJ_NONE) {
 		f->adj[p->dir] = p->adj;
@@ -170,7 +176,7 @@ static void forward_stateless(
 		return;
 	}
 	server = &pool->servers[pick];
-	if (!may_forward(l, p, &server->addr))
+	if (!may_live(l, p) || !may_pass(l, p, &server->addr))
 		return;
 	count_packet(l, p, service->slot, server->slot);
 	rewrite_ttl(p);

@@ -39,7 +39,7 @@ struct fwd_ops {
 	bool two_way;
 	/* The tuple of the answers of a new flow; NULL unless two_way. */
 	struct tuple (*answers)(const struct tuple *fwd, const struct server *server);
-	/* Rewrites addresses, ports and checksums for p->dir. */
+	/* Rewrites addresses, ports and checksums for p->dir; NULL: they stay. */
 	void (*rewrite)(struct pkt *p, const struct flow *f);
 	/* Where packets of a direction go: the address whose route is looked up. */
 	struct addr (*next)(const struct flow *f, uint8_t dir, const struct server *server);

@@ -3,11 +3,8 @@
 
 #include <netinet/in.h>
 
-#include <rte_ip.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
-
-#include "net/wire.h"
 
 /* The transport checksum takes up a change. A UDP checksum of 0 means none (RFC 768) and stays. */
 static void l4_adjust(struct pkt *p, uint64_t diff)
@@ -58,20 +55,4 @@ void rewrite_destination(struct pkt *p, const void *address, rte_be16_t port)
 void rewrite_source(struct pkt *p, const void *address, rte_be16_t port)
 {
 	rewrite_end(p, p->l3 + (p->family == 4 ? 12 : 8), p->l4, address, port);
-}
-
-void rewrite_ttl(struct pkt *p)
-{
-	if (p->family == 4) {
-		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p->l3;
-		uint16_t from, to;
-
-		/* Time to live and protocol are one word of the sum. */
-		memcpy(&from, &ip->time_to_live, 2);
-		ip->time_to_live--;
-		memcpy(&to, &ip->time_to_live, 2);
-		ip->hdr_checksum = wire_adjust(ip->hdr_checksum, wire_diff2(from, to));
-	} else {
-		((struct rte_ipv6_hdr *)p->l3)->hop_limits--;
-	}
 }

@@ -3,13 +3,38 @@
 #ifndef L4_REWRITE_H
 #define L4_REWRITE_H
 
+#include <rte_ip.h>
+
 #include "net/pkt.h"
+#include "net/wire.h"
 
 /* New destination or source address and port. address: 4 or 16 bytes, as the packet's family has them. */
 void rewrite_destination(struct pkt *p, const void *address, rte_be16_t port);
 void rewrite_source(struct pkt *p, const void *address, rte_be16_t port);
 
-/* Takes one off the time to live (hop limit), which is at least 2. */
-void rewrite_ttl(struct pkt *p);
+/* Time to live, or hop limit. */
+static inline uint8_t packet_ttl(const struct pkt *p)
+{
+	return p->l3[p->family == 4 ? offsetof(struct rte_ipv4_hdr, time_to_live)
+				    : offsetof(struct rte_ipv6_hdr, hop_limits)];
+}
+
+/* Takes one off the time to live, which is at least 2. */
+static inline void rewrite_ttl(struct pkt *p)
+{
+	if (p->family == 4) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p->l3;
+
+		/* It is the high byte of a word of the sum: one less there is one more in the
+		 * complement, with the carry around; 0xffff is never a checksum (RFC 1624, 3). */
+		uint32_t sum = ip->hdr_checksum + (uint32_t)RTE_BE16(0x0100);
+
+		sum = (sum + (sum >> 16)) & 0xffff;
+		ip->time_to_live--;
+		ip->hdr_checksum = sum == 0xffff ? 0 : (rte_be16_t)sum;
+	} else {
+		((struct rte_ipv6_hdr *)p->l3)->hop_limits--;
+	}
+}
 
 #endif

@@ -406,7 +406,7 @@ static void neigh_due_failed(struct neigh_table *n, struct net_worker *control, 
 	struct neigh_entry *e = &n->entry[i];
 	uint32_t since = n->now - e->asked;
 
-	if (neigh_used_ms(n, i) < since)
+	if (neigh_used_ms(n, i) <= since)
 		neigh_ask_first(n, control, i);
 	else if (since >= UNUSED_FACTOR * n->conf.reachable_ms)
 		neigh_forget(n, i);

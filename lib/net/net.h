@@ -348,6 +348,10 @@ void net_punt(struct net_worker *w, struct rte_mbuf *m);
  */
 uint16_t net_resolve(struct net_worker *w, struct pkt *p, const struct addr *dst);
 
+/* Drops a packet that does not fit the MTU of where it goes to, and tells its sender where that helps. To be
+ * called before the packet is rewritten. */
+void net_too_big(struct net_worker *w, struct pkt *p, uint16_t mtu);
+
 /* Sends every PKT_SEND packet of the burst by its p->adj: decides what to do when the adjacency's state
  * or the MTU does not allow it (hold, drop, ICMP too big), writes the link header, queues, counts. */
 void net_output(struct net_worker *w, struct burst *b);

@@ -269,19 +269,21 @@ uint16_t net_resolve(struct net_worker *w, struct pkt *p, const struct addr *dst
 	return ADJ_NONE;
 }
 
+void net_too_big(struct net_worker *w, struct pkt *p, uint16_t mtu)
+{
+	/* IPv4 without "don't fragment" is dropped in silence: nobody would believe an error. */
+	if (p->family == 6 || (p->l3[6] & (RTE_IPV4_HDR_DF_FLAG >> 8)))
+		icmp_error(w, p, ICMP_ERR_TOO_BIG, mtu);
+	pkt_drop(p, DROP_too_big);
+}
+
 /* What net_output() does with a packet that does not simply go. */
 static void output_slow(struct net_worker *w, struct pkt *p, uint64_t word)
 {
-	uint16_t mtu;
-
 	if (!adj_word_sends(word)) {
 		output_wait(w, p, p->adj, word);
 	} else {
-		mtu = net_mtu(w, adj_word_port(word));
-		/* IPv4 without "don't fragment" is dropped in silence: nobody would believe an error. */
-		if (p->family == 6 || (p->l3[6] & (RTE_IPV4_HDR_DF_FLAG >> 8)))
-			icmp_error(w, p, ICMP_ERR_TOO_BIG, mtu);
-		pkt_drop(p, DROP_too_big);
+		net_too_big(w, p, net_mtu(w, adj_word_port(word)));
 	}
 	if (p->verdict == PKT_DROP)
 		net_drop(w, p->mbuf, p->reason);

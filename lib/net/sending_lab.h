@@ -304,20 +304,27 @@ static inline void lab_input(const uint8_t *bytes, size_t len, uint16_t nic)
 	net_flush(lab.w[0]);
 }
 
-/* The neighbour answers a question of ours. */
+/* The neighbour answers a question of ours; a VLAN's tag is taken off by the nic. */
 static inline void lab_answer(const char *addr, uint8_t port, uint8_t mac)
 {
 	struct rte_ether_addr m = M(mac), own = net_port(lab.table, port)->mac;
+	struct rte_mbuf *frame;
 	uint8_t f[128];
+	size_t len;
 
-	if (strchr(addr, ':')) {
-		size_t len = lab_nd(f, 136, 0x60, addr, "2001:db8:1::1", addr, mac, &m);
-
-		memcpy(f, &own, 6);
-		lab_input(f, len, port);
-	} else {
-		lab_input(f, lab_arp(f, &own, 2, m, addr, "192.0.2.1"), port);
+	if (strchr(addr, ':'))
+		len = lab_nd(f, 136, 0x60, addr, "2001:db8:1::1", addr, mac, &m);
+	else
+		len = lab_arp(f, &own, 2, m, addr, "192.0.2.1");
+	memcpy(f, &own, 6);
+	frame = lab_frame(f, len, port);
+	if (port == V7) {
+		frame->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+		frame->vlan_tci = 7;
 	}
+	neigh_input(lab.neigh, lab.control, frame);
+	net_flush(lab.control);
+	net_flush(lab.w[0]);
 }
 
 static inline enum adj_state lab_state(uint8_t port, const char *addr)

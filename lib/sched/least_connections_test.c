@@ -126,7 +126,7 @@ static void equal_loads_take_turns(void **state)
  */
 static void equal_ratios_of_unequal_weights_take_turns(void **state)
 {
-	static const uint16_t weights[3] = { 3, 7, 11 };
+	static const uint16_t weights[3] = { 65535, 39321, 60000 };
 	unsigned int count[3] = { 0 };
 	struct bed b;
 
@@ -178,7 +178,10 @@ static void others_are_read_again(void **state)
 	b.w[1]->active[b.pool->servers[0].slot] = 0;
 	new_millisecond(&b);
 	assert_int_equal(open_at(&b, 0), 0);
-	b.w[1]->active[b.pool->servers[1].slot] = 1000;
+	b.w[1]->active[b.pool->servers[0].slot] = 1000;
+	new_millisecond(&b);
+	assert_int_equal(open_at(&b, 0), 1);
+	b.w[1]->active[b.pool->servers[0].slot] = 0;
 	while (open_at(&b, 0) != 0)
 		assert_in_range(picks++, 0, 2);
 	bed_free(&b);

@@ -26,6 +26,8 @@ static void equal_weights_take_turns(void **state)
 	test_pool_build(p);
 	for (unsigned int k = 0; k < 12; k++)
 		assert_int_equal(sched_pick(p, w, &any), k % 4);
+	/* Four entries are enough. */
+	assert_int_equal(w->position[p->slot], 0);
 	test_pool_free(p);
 	test_worker_free(w);
 }

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from balancer import lab_config
 from lab import CLIENT, PORT_ADDRESS, SERVERS, VIP, wait_for
 
 SEEN_FROM = [
@@ -57,23 +58,38 @@ def test_neighbours_are_listed(lab, lb):
     lab.curl(VIP["nat", 6], 4)
 
     def listed():
-        return {n["address"]: n["mac"] for n in lb.get("neighbour", "list") if n.get("mac")}
+        return {n["address"]: (n["port"], n["mac"]) for n in lb.get("neighbour", "list")["neighbours"]}
 
     for version in (4, 6):
-        assert listed()[SERVERS["s1"][version]] == mac(lab, "s1", "lan")
-        assert listed()[CLIENT[version]] == mac(lab, "client", "wan")
+        assert listed()[SERVERS["s1"][version]] == ("lan", mac(lab, "s1", "lan"))
+        assert listed()[CLIENT[version]] == ("wan", mac(lab, "client", "wan"))
 
 
-@pytest.mark.parametrize("version", [4, 6])
-def test_changed_mac_of_a_server(lab, lb, version):
-    """An answer from the new address, or none from the old one, is found out about by itself."""
-    address = VIP["nat", version]
-    assert lab.curl(address, 4) == {"s1": 2, "s2": 2}
+@pytest.fixture
+def s1_mac(lab):
+    """Changes the MAC of s1; back to the old one at the end. announced: the server tells everybody."""
     old = mac(lab, "s1", "lan")
-    new = "02:00:00:00:00:%02x" % (0x11 + version)
-    lab.ip("s1", f"link set lan address {new}")
-    try:
-        wait_for(lambda: lab.curl(address, 4) == {"s1": 2, "s2": 2}, timeout=60)
-    finally:
-        lab.ip("s1", f"link set lan address {old}")
-        wait_for(lambda: lab.curl(address, 4) == {"s1": 2, "s2": 2}, timeout=60)
+
+    def change(new, announced):
+        lab.sysctl("s1", **{"net.ipv4.conf.lan.arp_notify": int(announced), "net.ipv6.conf.lan.ndisc_notify": int(announced)})
+        lab.ip("s1", f"link set lan address {new}")
+
+    yield change
+    change(old, False)
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "silent"])
+def test_changed_mac_of_a_server(lab, start, s1_mac, announced):
+    """A server has another MAC all of a sudden: heard of at once when it announces that, otherwise found out about when
+    it is asked again."""
+    config = lab_config(modes=("nat",))
+    if not announced:
+        config["neighbour"] = {"reachable": "1s", "retry": "200ms"}
+    start(config)
+    good = {"s1": 2, "s2": 2}
+    for version in (4, 6):
+        assert lab.curl(VIP["nat", version], 4) == good
+    s1_mac("02:00:00:00:00:11", announced)
+    for version in (4, 6):
+        wait_for(lambda: lab.datagrams(VIP["nat", version], 4, timeout=0.5) == good, timeout=30)
+        assert lab.curl(VIP["nat", version], 4) == good

@@ -160,7 +160,7 @@ def test_server_weight_under_load(lab, own, pool):
 
 
 def test_service_added_and_removed(lab, own):
-    own.ctl("service", "add", "extra", "192.0.2.12:80", "--protocol", "tcp", "--mode", "nat", "--pool", "servers-v4")
+    own.ctl("service", "add", "extra", "--address", "192.0.2.12:80", "--protocol", "tcp", "--mode", "nat", "--pool", "servers-v4")
     assert lab.curl("192.0.2.12", 4) == {"s1": 2, "s2": 2}
     own.ctl("service", "remove", "extra")
     assert not {"s1", "s2"} & set(lab.curl("192.0.2.12", 1))

@@ -105,9 +105,10 @@ def lint(result):
             break
     else:
         result.add("lint python", True)
-    sources = subprocess.run(["git", "ls-files", "*.c", "*.h", "*.py", "meson.build", "scripts"], cwd=ROOT,
-        capture_output=True, text=True).stdout.split()
-    bare = [p for p in sources if "SPDX-License-Identifier" not in "".join(
+    sources = [p for folder in ("lib", "app", "tests", "scripts")
+               for p in glob.glob(f"{folder}/**/*", root_dir=ROOT, recursive=True)
+               if p.endswith((".c", ".h", ".py", "meson.build")) or folder == "scripts"]
+    bare = [p for p in sources if os.path.isfile(os.path.join(ROOT, p)) and "SPDX-License-Identifier" not in "".join(
         open(os.path.join(ROOT, p)).readlines()[:3])]
     result.add("lint licence lines", not bare, " ".join(bare))
     if build(result, "build"):
