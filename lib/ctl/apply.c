@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "base/log.h"
 #include "config.h"
 #include "config_priv.h"
@@ -94,6 +95,27 @@ static void check_members(
 	}
 }
 
+/* The list of devices goes over, copied: the former configuration will be freed. */
+static bool keep_devices(const struct config *now, struct config *next)
+{
+	unsigned int n = now->n_devices;
+	const char **devices = arena_alloc(next->arena, n, sizeof(*devices));
+	uint16_t *mtu = arena_alloc(next->arena, n, sizeof(*mtu));
+
+	for (unsigned int i = 0; devices && mtu && i < n; i++) {
+		char *name = arena_alloc(next->arena, strlen(now->devices[i]) + 1, 1);
+
+		if (!name)
+			return false;
+		devices[i] = strcpy(name, now->devices[i]);
+		mtu[i] = now->device_mtu[i];
+	}
+	next->devices = devices;
+	next->device_mtu = mtu;
+	next->n_devices = n;
+	return devices && mtu;
+}
+
 /* Devices are opened at start with their MTU; ports find theirs by its name, whatever the order now
  * is. */
 static void bind_devices(const struct config_target *t, struct config *next, struct faults *faults)
@@ -123,9 +145,8 @@ static void bind_devices(const struct config_target *t, struct config *next, str
 		fault_add(faults, path, "the device was opened for %u bytes; more needs a restart",
 			mtu);
 	}
-	next->devices = now->devices;
-	next->device_mtu = now->device_mtu;
-	next->n_devices = now->n_devices;
+	if (!keep_devices(now, next))
+		fault_add(faults, "", "out of memory");
 }
 
 /* ---- from configuration to model
