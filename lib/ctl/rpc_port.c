@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* port.list, show. */
+#include "rpc.h"
+#include "view.h"
+
+#include <string.h>
+
+static void port_list(struct ctl *c, const json_t *params, struct rpc_call *call)
+{
+	rpc_result(call, view_ports(c));
+}
+
+static json_t *offloads(uint16_t have, const char *const *names)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; names[i]; i++)
+		if (have & 1u << i)
+			json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+/* What the device is and does; a port is one of the things on it. */
+static void show_nic(json_t *o, const struct nic *nic)
+{
+	/* In the order of the bits NIC_RX_* and NIC_TX_*. */
+	static const char *const rx[] = { "ip-checksum", "l4-checksum", "vlan-strip", "rss-hash", NULL };
+	static const char *const tx[] = { "ip-checksum", "l4-checksum", "vlan", "multi-segment", NULL };
+	struct nic_stats stats;
+
+	json_object_set_new(o, "driver", json_string(nic->driver));
+	json_object_set_new(o, "interface", json_string(nic->iface));
+	json_object_set_new(o, "socket", json_integer(nic->socket));
+	json_object_set_new(o, "rx_offloads", offloads(nic->rx_offloads, rx));
+	json_object_set_new(o, "tx_offloads", offloads(nic->tx_offloads, tx));
+	json_object_set_new(o, "link_source", json_string(nic->link_real ? "driver" : "kernel"));
+	json_object_set_new(o, "link_changes", json_integer(nic->link_changes));
+	if (nic_stats_read(nic, &stats) < 0)
+		return;
+	json_object_set_new(o, "rx_missed", json_integer((json_int_t)stats.rx_missed));
+	json_object_set_new(o, "rx_errors", json_integer((json_int_t)stats.rx_errors));
+	json_object_set_new(o, "rx_no_buffer", json_integer((json_int_t)stats.rx_nombuf));
+	json_object_set_new(o, "tx_errors", json_integer((json_int_t)stats.tx_errors));
+}
+
+static void port_show(struct ctl *c, const json_t *params, struct rpc_call *call)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	const struct net_table *t = ctl_model(c)->net;
+	const struct port *p = NULL;
+	json_t *o;
+
+	for (unsigned int i = 0; i < net_port_count(t) && !p; i++)
+		if (strcmp(net_port(t, (uint8_t)i)->name, name) == 0)
+			p = net_port(t, (uint8_t)i);
+	if (!p) {
+		rpc_error(call, RPC_NOT_FOUND, "no port \"%s\"", name);
+		return;
+	}
+	o = view_port(c, p);
+	if (p->nic < c->target.n_nics)
+		show_nic(o, c->target.nics[p->nic]);
+	rpc_result(call, o);
+}
+
+static const struct rpc_method methods[] = {
+	{ "list", port_list },
+	{ "show", port_show },
+	{ NULL, NULL },
+};
+
+const struct rpc_area rpc_area_port = { "port", methods };

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Things of the running system as JSON. */
+#include "view.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* ---- addresses -------------------------------------------------------------------------------- */
+
+json_t *view_addr(const struct addr *a)
+{
+	char text[ADDR_TEXT];
+
+	return json_string(addr_format(a, text));
+}
+
+json_t *view_endpoint(const struct addr *a, uint16_t port)
+{
+	struct endpoint e = { .addr = *a, .port = port };
+	char text[ENDPOINT_TEXT];
+
+	return json_string(endpoint_format(&e, text));
+}
+
+json_t *view_prefix(const struct prefix *p)
+{
+	char text[PREFIX_TEXT];
+
+	return json_string(prefix_format(p, text));
+}
+
+json_t *view_mac(const struct rte_ether_addr *mac)
+{
+	char text[RTE_ETHER_ADDR_FMT_SIZE];
+	const uint8_t *b = mac->addr_bytes;
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+	return json_string(text);
+}
+
+json_t *view_vip(const struct vip *v)
+{
+	const struct port_range *r = &v->ports;
+	const bool v4 = addr_is_v4(&v->addr);
+	char addr[ADDR_TEXT], ports[16];
+
+	if (r->first == r->last)
+		return view_endpoint(&v->addr, r->first);
+	if (r->first <= 1 && r->last == UINT16_MAX)
+		snprintf(ports, sizeof(ports), "*");
+	else
+		snprintf(ports, sizeof(ports), "%u-%u", r->first, r->last);
+	return json_sprintf(v4 ? "%s:%s" : "[%s]:%s", addr_format(&v->addr, addr), ports);
+}
+
+const char *view_proto(uint8_t proto)
+{
+	return proto == IPPROTO_TCP ? "tcp" : proto == IPPROTO_UDP ? "udp" : "other";
+}
+
+/* ---- counters --------------------------------------------------------------------------------- */
+
+static void set_count(json_t *o, const char *key, uint64_t value)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)value));
+}
+
+static void traffic_add(struct traffic *sum, const struct traffic *t)
+{
+	/* Closed before opened: what is active never comes out negative. */
+	sum->flows_closed += counter_read(&t->flows_closed);
+	sum->flows_opened += counter_read(&t->flows_opened);
+	sum->packets_in += counter_read(&t->packets_in);
+	sum->bytes_in += counter_read(&t->bytes_in);
+	sum->packets_out += counter_read(&t->packets_out);
+	sum->bytes_out += counter_read(&t->bytes_out);
+	sum->refused += counter_read(&t->refused);
+}
+
+struct traffic view_service_traffic(const struct ctl *c, uint16_t slot)
+{
+	const struct workers *all = c->target.workers;
+	struct traffic sum = { 0 };
+
+	for (unsigned int i = 0; all && i < all->n; i++)
+		traffic_add(&sum, &all->worker[i]->l4.service[slot]);
+	return sum;
+}
+
+struct traffic view_server_traffic(const struct ctl *c, uint16_t slot)
+{
+	const struct workers *all = c->target.workers;
+	struct traffic sum = { 0 };
+
+	for (unsigned int i = 0; all && i < all->n; i++)
+		traffic_add(&sum, &all->worker[i]->l4.server[slot]);
+	return sum;
+}
+
+void view_traffic(json_t *o, const struct traffic *t)
+{
+	set_count(o, "active", t->flows_opened - t->flows_closed);
+	set_count(o, "connections", t->flows_opened);
+	set_count(o, "refused", t->refused);
+	set_count(o, "packets_in", t->packets_in);
+	set_count(o, "bytes_in", t->bytes_in);
+	set_count(o, "packets_out", t->packets_out);
+	set_count(o, "bytes_out", t->bytes_out);
+}
+
+uint64_t view_dropped(const struct ctl *c, enum drop_reason reason)
+{
+	const struct workers *all = c->target.workers;
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; all && i <= all->n; i++)
+		sum += counter_read(&all->net[i]->drop[reason]);
+	return sum;
+}
+
+/* ---- services, pools, servers ----------------------------------------------------------------- */
+
+json_t *view_service(const struct ctl *c, const struct service *s)
+{
+	const struct pool *pool = ctl_model(c)->pools[s->pool];
+	struct traffic t = view_service_traffic(c, s->slot);
+	json_t *addresses = json_array();
+	json_t *o;
+
+	for (unsigned int i = 0; i < s->n_vips; i++)
+		json_array_append_new(addresses, view_vip(&s->vips[i]));
+	o = json_pack("{s:s, s:o, s:s, s:s, s:s}", "name", s->name, "address", addresses,
+		"protocol", view_proto(s->proto), "mode", mode_name(s->mode), "pool", pool->name);
+	view_traffic(o, &t);
+	return o;
+}
+
+json_t *view_pool(const struct ctl *c, const struct pool *p)
+{
+	const struct model *m = ctl_model(c);
+	json_t *services = json_array();
+	int available = 0;
+
+	for (unsigned int i = 1; i < MODEL_SERVICES_MAX; i++)
+		if (m->service[i] && m->service[i]->pool == p->slot)
+			json_array_append_new(services, json_string(m->service[i]->name));
+	for (unsigned int i = 0; i < p->n_servers; i++)
+		available += p->servers[i].effective_weight > 0;
+	return json_pack("{s:s, s:s, s:i, s:i, s:o}", "name", p->name, "scheduler", p->sched->name,
+		"servers", (int)p->n_servers, "available", available, "services", services);
+}
+
+json_t *view_server(const struct ctl *c, const struct pool *p, const struct server *s)
+{
+	struct traffic t = view_server_traffic(c, s->slot);
+	json_t *o = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s}", "pool", p->name, "name", s->name,
+		"address", view_endpoint(&s->addr, s->port), "weight", (int)s->weight,
+		"effective_weight", (int)s->effective_weight, "state", admin_name(s->admin));
+
+	view_traffic(o, &t);
+	return o;
+}
+
+json_t *view_services(const struct ctl *c)
+{
+	const struct model *m = ctl_model(c);
+	json_t *list = json_array();
+
+	for (unsigned int i = 1; i < MODEL_SERVICES_MAX; i++)
+		if (m->service[i])
+			json_array_append_new(list, view_service(c, m->service[i]));
+	return list;
+}
+
+json_t *view_servers(const struct ctl *c, const struct pool *pool)
+{
+	const struct model *m = ctl_model(c);
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < MODEL_POOLS_MAX; i++) {
+		const struct pool *p = m->pools[i];
+
+		for (unsigned int k = 0; p && (!pool || p == pool) && k < p->n_servers; k++)
+			json_array_append_new(list, view_server(c, p, &p->servers[k]));
+	}
+	return list;
+}
+
+/* ---- ports ------------------------------------------------------------------------------------ */
+
+static void port_counters(json_t *o, const struct ctl *c, uint8_t id)
+{
+	const struct workers *all = c->target.workers;
+	struct port_counters sum = { 0 };
+
+	for (unsigned int i = 0; all && i <= all->n; i++) {
+		const struct port_counters *p = &all->net[i]->port[id];
+
+		sum.rx_packets += counter_read(&p->rx_packets);
+		sum.rx_bytes += counter_read(&p->rx_bytes);
+		sum.tx_packets += counter_read(&p->tx_packets);
+		sum.tx_bytes += counter_read(&p->tx_bytes);
+	}
+	set_count(o, "rx_packets", sum.rx_packets);
+	set_count(o, "rx_bytes", sum.rx_bytes);
+	set_count(o, "tx_packets", sum.tx_packets);
+	set_count(o, "tx_bytes", sum.tx_bytes);
+}
+
+json_t *view_port(const struct ctl *c, const struct port *p)
+{
+	const struct nic *nic = p->nic < c->target.n_nics ? c->target.nics[p->nic] : NULL;
+	json_t *addresses = json_array();
+	json_t *o;
+
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		json_array_append_new(addresses, view_prefix(&p->addresses[i]));
+	o = json_pack("{s:s, s:s, s:o, s:o, s:i}", "name", p->name, "device", nic ? nic->device : "",
+		"addresses", addresses, "mac", view_mac(&p->mac), "mtu", (int)(p->mtu || !nic ? p->mtu : nic->mtu));
+	if (p->vlan)
+		json_object_set_new(o, "vlan", json_integer(p->vlan));
+	if (nic) {
+		json_object_set_new(o, "link", json_string(nic->up ? "up" : "down"));
+		set_count(o, "speed", nic->speed);
+		set_count(o, "queues", nic->rxqs);
+	}
+	port_counters(o, c, p->id);
+	return o;
+}
+
+json_t *view_ports(const struct ctl *c)
+{
+	const struct net_table *t = ctl_model(c)->net;
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < net_port_count(t); i++)
+		json_array_append_new(list, view_port(c, net_port(t, (uint8_t)i)));
+	return list;
+}
+
+/* ---- workers ---------------------------------------------------------------------------------- */
+
+/* Packets the workers received on all ports. */
+static uint64_t worker_packets(const struct net_worker *net)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < NET_PORTS_MAX; i++)
+		sum += counter_read(&net->port[i].rx_packets);
+	return sum;
+}
+
+json_t *view_worker(const struct ctl *c, unsigned int i)
+{
+	const struct worker *w = c->target.workers->worker[i];
+	uint64_t busy = counter_read(&w->cycles.busy), idle = counter_read(&w->cycles.idle);
+	uint64_t packets = worker_packets(w->net);
+	json_t *queues = json_array();
+	struct flow_stats flows;
+	json_t *o;
+
+	flow_stats(w->l4.flows, &flows);
+	for (unsigned int q = 0; q < w->n_queues; q++)
+		json_array_append_new(queues,
+			json_sprintf("%s:%u", w->queue[q].nic->device, w->queue[q].queue));
+	o = json_pack("{s:i, s:i, s:o, s:i, s:i, s:i, s:i}", "id", (int)w->id, "core", (int)w->lcore,
+		"queues", queues, "flows_v4", (int)flows.v4, "flows_v6", (int)flows.v6,
+		"max_flows_v4", (int)flows.max_v4, "max_flows_v6", (int)flows.max_v6);
+	set_count(o, "packets", packets);
+	set_count(o, "handed_over", counter_read(&w->steer->handed_over));
+	set_count(o, "taken_over", counter_read(&w->steer->taken_over));
+	set_count(o, "polls", counter_read(&w->cycles.polls));
+	set_count(o, "busy_polls", counter_read(&w->cycles.busy_polls));
+	set_count(o, "sleeps", counter_read(&w->cycles.sleeps));
+	set_count(o, "busy_cycles", busy);
+	set_count(o, "idle_cycles", idle);
+	json_object_set_new(o, "busy", json_real(busy + idle ? (double)busy / (double)(busy + idle) : 0));
+	set_count(o, "cycles_per_packet", packets ? busy / packets : 0);
+	return o;
+}
+
+json_t *view_workers(const struct ctl *c)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; c->target.workers && i < c->target.workers->n; i++)
+		json_array_append_new(list, view_worker(c, i));
+	return list;
+}

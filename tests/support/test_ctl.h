@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* For unit tests of the control side: a control core with a configuration in force, without ports, and its RPC. */
+#ifndef TEST_CTL_H
+#define TEST_CTL_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/rpc.h"
+
+struct test_ctl {
+	struct ctl c;
+	struct snapshot snapshot;
+	char said[1 << 20]; /* what rpc_input() gave out since the last test_ask() */
+	size_t n;
+	unsigned int lines;
+};
+
+static const char test_document[] =
+	"{ \"workers\": [1], \"control\": 0,\n"
+	"  \"ports\": [ { \"name\": \"wan\", \"device\": \"ring:a\", \"addresses\": [\"192.0.2.1/24\", \"2001:db8:1::1/64\"],"
+	"               \"gateways\": [\"192.0.2.254\"] },\n"
+	"             { \"name\": \"lan\", \"device\": \"ring:b\", \"addresses\": [\"10.0.0.1/24\", \"2001:db8:2::1/64\"] } ],\n"
+	"  \"pools\": [ { \"name\": \"web\", \"servers\": [ { \"name\": \"webA\", \"address\": \"10.0.0.11:80\", \"weight\": 2 },\n"
+	"                                          { \"name\": \"webB\", \"address\": \"10.0.0.12:80\" } ] },\n"
+	"             { \"name\": \"spare\", \"scheduler\": \"maglev\", \"servers\": [] } ],\n"
+	"  \"services\": [ { \"name\": \"web\", \"address\": \"192.0.2.10:80\", \"mode\": \"nat\", \"pool\": \"web\" } ] }";
+
+static inline void test_out(void *arg, const char *text, size_t len)
+{
+	struct test_ctl *t = arg;
+
+	if (len == 0 || text[len - 1] != '\n' || memchr(text, '\n', len - 1) || t->n + len >= sizeof(t->said))
+		abort();
+	memcpy(t->said + t->n, text, len);
+	t->n += len;
+	t->said[t->n] = '\0';
+	t->lines++;
+}
+
+/* Says a line; what is answered at once, without the end of its last line. */
+static inline const char *test_ask_n(struct test_ctl *t, const char *line, size_t len)
+{
+	t->n = t->lines = 0;
+	t->said[0] = '\0';
+	rpc_input(&t->c, line, len, test_out, t);
+	if (t->n)
+		t->said[t->n - 1] = '\0';
+	return t->said;
+}
+
+static inline const char *test_ask(struct test_ctl *t, const char *line)
+{
+	return test_ask_n(t, line, strlen(line));
+}
+
+/* The answer to a call, parsed: the whole response object. */
+static inline json_t *test_call(struct test_ctl *t, const char *method, const char *params)
+{
+	char line[4096];
+
+	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}", method,
+		params ? params : "{}");
+	return json_loads(test_ask(t, line), 0, NULL);
+}
+
+/* Aborts when the document is refused. */
+static inline struct test_ctl *test_ctl_open(const char *document)
+{
+	struct test_ctl *t = calloc(1, sizeof(*t));
+	struct faults faults = { 0 };
+	json_t *doc = config_parse(document, strlen(document), &faults);
+
+	t->c.target = (struct config_target){ .admin = admin_create(), .slots = model_slots_create(),
+		.snapshot = &t->snapshot };
+	t->c.rpc = rpc_create();
+	t->c.epoll = t->c.signals = -1;
+	if (!doc || !t->c.rpc || config_apply(&t->c.target, doc, &faults) < 0) {
+		for (size_t i = 0; i < faults.n; i++)
+			fprintf(stderr, "%s: %s\n", faults.list[i].path, faults.list[i].text);
+		abort();
+	}
+	faults_free(&faults);
+	json_decref(doc);
+	return t;
+}
+
+static inline void test_ctl_close(struct test_ctl *t)
+{
+	rpc_destroy(t->c.rpc);
+	config_target_clear(&t->c.target);
+	model_slots_destroy(t->c.target.slots);
+	admin_destroy(t->c.target.admin);
+	free(t);
+}
+
+#endif
