@@ -12,6 +12,10 @@ struct cross {
 	const struct config *c;
 	const struct net_conf *net; /* NULL: not known whole */
 	struct faults *faults;
+	struct addr *virtuals; /* of all services, sorted */
+	size_t n_virtuals;
+	const struct pool_conf **pools; /* those with a name, sorted by it */
+	size_t n_pools;
 	char path[96];
 };
 
@@ -157,15 +161,14 @@ static void check_twins(struct cross *x, unsigned int p, const struct pool_conf 
 	free(sorted);
 }
 
+static int addr_order(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
 static bool is_virtual(const struct cross *x, const struct addr *a)
 {
-	const struct model_conf *m = &x->c->model;
-
-	for (unsigned int i = 0; i < m->n_services; i++)
-		for (unsigned int j = 0; j < m->services[i].n_vips; j++)
-			if (addr_equal(&m->services[i].vips[j].addr, a))
-				return true;
-	return false;
+	return bsearch(a, x->virtuals, x->n_virtuals, sizeof(*a), addr_order);
 }
 
 static void check_pool(struct cross *x, unsigned int p)
@@ -200,14 +203,21 @@ static void check_pool(struct cross *x, unsigned int p)
 /* ---- services
  * ---------------------------------------------------------------------------------------- */
 
+static int pool_order(const void *left, const void *right)
+{
+	const struct pool_conf *const *a = left, *const *b = right;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
 static const struct pool_conf *pool_of(const struct cross *x, const struct service_conf *s)
 {
-	const struct model_conf *m = &x->c->model;
+	const struct pool_conf wanted = { .name = s->pool }, *key = &wanted;
+	const struct pool_conf **found = NULL;
 
-	for (unsigned int i = 0; s->pool && i < m->n_pools; i++)
-		if (m->pools[i].name && !strcmp(m->pools[i].name, s->pool))
-			return &m->pools[i];
-	return NULL;
+	if (s->pool)
+		found = bsearch(&key, x->pools, x->n_pools, sizeof(key), pool_order);
+	return found ? *found : NULL;
 }
 
 static const char *at_vip(struct cross *x, unsigned int service, unsigned int vip)
@@ -388,10 +398,36 @@ static void check_service(struct cross *x, unsigned int i)
 		check_nat(x, i, pool);
 }
 
+static bool sort_names(struct cross *x)
+{
+	const struct model_conf *m = &x->c->model;
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < m->n_services; i++)
+		n += m->services[i].n_vips;
+	x->virtuals = calloc(n + 1, sizeof(*x->virtuals));
+	x->pools = calloc(m->n_pools + 1, sizeof(const struct pool_conf *));
+	if (!x->virtuals || !x->pools)
+		return false;
+	for (unsigned int i = 0; i < m->n_services; i++)
+		for (unsigned int j = 0; j < m->services[i].n_vips; j++)
+			x->virtuals[x->n_virtuals++] = m->services[i].vips[j].addr;
+	for (unsigned int i = 0; i < m->n_pools; i++)
+		if (m->pools[i].name)
+			x->pools[x->n_pools++] = &m->pools[i];
+	qsort(x->virtuals, x->n_virtuals, sizeof(*x->virtuals), addr_order);
+	qsort(x->pools, x->n_pools, sizeof(const struct pool_conf *), pool_order);
+	return true;
+}
+
 void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 {
 	struct cross x = { .c = c, .net = net_known ? &c->model.net : NULL, .faults = faults };
 
+	if (!sort_names(&x)) {
+		fault_add(faults, "", "out of memory");
+		goto out;
+	}
 	check_cores(&x);
 	check_limits(&x);
 	check_port_names(&x);
@@ -399,4 +435,7 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 		check_pool(&x, i);
 	for (unsigned int i = 0; i < c->model.n_services; i++)
 		check_service(&x, i);
+out:
+	free(x.virtuals);
+	free(x.pools);
 }

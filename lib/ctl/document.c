@@ -110,6 +110,9 @@ static void fault_json(struct faults *faults, const char *text, size_t len, cons
 			return;
 		}
 	snprintf(what, sizeof(what), "not JSON; %s", err->text);
+	for (char *p = what; *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = '?';
 	fault_at(faults, text, at, what);
 }
 
@@ -125,8 +128,17 @@ json_t *config_parse(const char *text, size_t len, struct faults *faults)
 		return NULL;
 	}
 	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (strlen(copy) < len) {
+		fault_at(faults, text, strlen(copy), "a NUL byte; this is no text file");
+		goto out;
+	}
 	if (comments_blank(copy, len, &at)) {
 		fault_at(faults, text, at, "a comment that never ends; \"*/\" is missing");
+		goto out;
+	}
+	if (copy[strspn(copy, " \t\r\n")] == '\0') {
+		fault_add(faults, "", "empty; needed is an object");
 		goto out;
 	}
 	doc = json_loadb(copy, len, JSON_REJECT_DUPLICATES, &err);

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What good documents mean, and that all that is wrong with a bad one is told at once. */
+#include <netinet/in.h>
+#include <sched.h>
+
+#include "config_test.h"
+
+static const struct bad_case cases[] = {
+	{ AROUND("'pools': [{'name': 'web', 'scheduler': 'fast', 'servers': [{'name': 'a', "
+		 "'address': '10.0.0.11:80'}, {'name': 'a', 'address': '10.0.0', 'waight': "
+		 "1}]}], 'services': [{'name': 'web', 'pool': 'wbe', 'mode': 'nat', "
+		 "'address': ['192.0.2.10', '192.0.2.10:80']}, {'name': 'web', 'mode': "
+		 "'dr', 'pool': 'web', 'address': '192.0.2.10:80'}], 'limits': {'hold': "
+		 "20}"),
+		"pools[0].scheduler: \"fast\"; needed is \"round-robin\", "
+		"\"least-connections\", \"source\" or \"maglev\"\n"
+		"pools[0].servers[1].address: \"10.0.0\"; needed is an address with or "
+		"without a port such as \"10.0.0.11:80\", \"10.0.0.11\" or "
+		"\"[2001:db8::11]:80\"\n"
+		"pools[0].servers[1].waight: unknown key; did you mean \"weight\"?\n"
+		"services[0].address[0]: \"192.0.2.10\"; needed is an address with ports such "
+		"as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
+		"\"[2001:db8::10]:80\"\n"
+		"limits.hold-each: 64 is more than all that may be held (hold, 20)\n"
+		"pools[0].servers[1].name: \"a\" is the name of another one already, see "
+		"pools[0].servers[0]\n"
+		"services[1].name: \"web\" is the name of another one already, see "
+		"services[0]\n"
+		"services[0].pool: no pool is called \"wbe\"; did you mean \"web\"?\n"
+		"services[1].address: port 80 of 192.0.2.10: taken already by "
+		"services[0].address[1] (\"web\")\n" },
+	{ "{'workers': [1, 1], 'ports': [{'name': 'wan', 'device': 'af_packet:w', "
+	  "'vlan': 9999}], 'control': 1, 'pools': [{'servers': [{'name': 'a', "
+	  "'address': '10.0.0.1:80'}]}], 'services': [{'name': 'x', 'pool': "
+	  "'nowhere', 'mode': 'nat', 'address': '192.0.2.10:80'}]}",
+		"ports[0].vlan: 9999; needed is an integer from 1 to 4094\n"
+		"pools[0].name: missing; needed is a name of letters, digits, \".\", \"_\" or "
+		"\"-\" that begins with a letter or digit, at most 63 characters\n"
+		"control: core 1 is a worker too (workers[0]); the control core needs one of "
+		"its own\n"
+		"workers[1]: core 1 is workers[0] already; each worker has a core of its "
+		"own\n" },
+};
+
+static void test_cases(void **state)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_case(&cases[i]);
+}
+
+static struct config *read_good(const char *text)
+{
+	struct faults faults = { 0 };
+	json_t *doc = parse(text);
+	struct config *c = config_read(doc, &faults);
+
+	assert_faults(&faults, "");
+	assert_non_null(c);
+	json_decref(doc);
+	return c;
+}
+
+static void assert_addr(const struct addr *a, const char *text)
+{
+	char buf[ADDR_TEXT];
+
+	assert_string_equal(addr_format(a, buf), text);
+}
+
+static void test_defaults(void **state)
+{
+	struct config *c = read_good("{'workers': [1], 'control': 0, " PORTS "}");
+
+	assert_int_equal(c->n_workers, 1);
+	assert_int_equal(c->workers[0], 1);
+	assert_int_equal(c->control, 0);
+	assert_int_equal(c->limits.flows_v4, 1048576);
+	assert_int_equal(c->limits.flows_v6, 262144);
+	assert_int_equal(c->limits.packets, 16384);
+	assert_string_equal(c->socket.path, "/run/fairlead/fairlead.sock");
+	assert_int_equal(c->socket.mode, 0660);
+	assert_null(c->socket.owner);
+	assert_null(c->socket.group);
+	assert_int_equal(c->socket.max_request, 256 * 1024);
+	assert_int_equal(c->socket.max_connections, 64);
+	assert_string_equal(c->state, "/run/fairlead/fairlead.sock.state");
+	assert_int_equal(c->idle.spins, 1000);
+	assert_int_equal(c->idle.sleep_min_us, 10);
+	assert_int_equal(c->idle.sleep_max_us, 200);
+	/* The library's own defaults and the schema's are the same. */
+	assert_int_equal(c->neighbour.max, neigh_defaults.max);
+	assert_int_equal(c->neighbour.hold_max, neigh_defaults.hold_max);
+	assert_int_equal(c->neighbour.hold_each, neigh_defaults.hold_each);
+	assert_int_equal(c->neighbour.retry_ms, neigh_defaults.retry_ms);
+	assert_int_equal(c->neighbour.retries, neigh_defaults.retries);
+	assert_int_equal(c->neighbour.reachable_ms, neigh_defaults.reachable_ms);
+	assert_int_equal(c->neighbour.workers, 2);
+	assert_int_equal(c->model.n_pools, 0);
+	assert_int_equal(c->model.n_services, 0);
+	assert_int_equal(c->model.net.n_routes, 0);
+	config_free(c);
+}
+
+/* Without "control": the lowest core that is no worker. */
+static void test_control(void **state)
+{
+	cpu_set_t was, two;
+	struct config *c;
+	int first;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(was), &was), 0);
+	for (first = 0; !CPU_ISSET(first, &was);)
+		first++;
+	CPU_ZERO(&two);
+	CPU_SET(first, &two);
+	assert_int_equal(sched_setaffinity(0, sizeof(two), &two), 0);
+
+	c = read_good("{'workers': [1023], " PORTS "}");
+	assert_int_equal(c->control, first);
+	config_free(c);
+
+	struct faults faults = { 0 };
+	char text[512];
+	snprintf(text, sizeof(text), "{'workers': [%d], " PORTS "}", first);
+	json_t *doc = parse(text);
+	assert_null(config_read(doc, &faults));
+	assert_faults(&faults,
+		"control: missing, and every core is a worker; one core is needed for "
+		"the control core\n");
+	json_decref(doc);
+	assert_int_equal(sched_setaffinity(0, sizeof(was), &was), 0);
+}
+
+static void test_ports(void **state)
+{
+	struct config *c =
+		read_good("{'workers': [2, 3], 'control': 1, 'ports': ["
+			  "{'name': 'wan', 'device': '0000:3b:00.0', 'vlan': 10, 'mtu': 1500,"
+			  " 'addresses': ['192.0.2.1/24', '2001:db8:1::1/64'],"
+			  " 'gateways': ['192.0.2.254', '2001:db8:1::fe']},"
+			  "{'name': 'lan', 'device': 'af_packet:l', 'addresses': ['10.0.0.1/8']},"
+			  "{'name': 'dmz', 'device': '0000:3b:00.0', 'vlan': 11, 'mtu': 9000}],"
+			  "'routes': [{'to': '172.16.0.0/12', 'via': '10.0.0.9'},"
+			  " {'to': '198.51.100.0/24', 'port': 'dmz'}]}");
+	const struct net_conf *net = &c->model.net;
+
+	assert_int_equal(c->n_devices, 2);
+	assert_string_equal(c->devices[0], "0000:3b:00.0");
+	assert_string_equal(c->devices[1], "af_packet:l");
+	assert_int_equal(c->device_mtu[0], 9000);
+	assert_int_equal(c->device_mtu[1], 0);
+	assert_int_equal(net->n_ports, 3);
+	assert_string_equal(net->ports[0].name, "wan");
+	assert_int_equal(net->ports[0].nic, 0);
+	assert_int_equal(net->ports[1].nic, 1);
+	assert_int_equal(net->ports[2].nic, 0);
+	assert_int_equal(net->ports[0].vlan, 10);
+	assert_int_equal(net->ports[0].mtu, 1500);
+	assert_int_equal(net->ports[1].vlan, 0);
+	assert_int_equal(net->ports[0].n_addresses, 2);
+	assert_addr(&net->ports[0].addresses[1].addr, "2001:db8:1::1");
+	assert_int_equal(net->ports[0].addresses[1].len, 64);
+	assert_int_equal(net->ports[0].n_gateways, 2);
+	assert_addr(&net->ports[0].gateways[0], "192.0.2.254");
+	assert_int_equal(net->n_routes, 2);
+	assert_addr(&net->routes[0].via, "10.0.0.9");
+	assert_int_equal(net->routes[0].port, NET_PORT_NONE);
+	assert_int_equal(net->routes[1].port, 2);
+	assert_true(addr_is_zero(&net->routes[1].via));
+	config_free(c);
+}
+
+static void test_services(void **state)
+{
+	struct config *c = read_good(
+		AROUND("'timeouts': {'udp': '5s', 'tcp-established': '1h'},"
+		       "'cluster-key': '000102030405060708090A0b0c0d0e0f',"
+		       "'pools': [{'name': 'web', 'scheduler': 'maglev', 'servers': ["
+		       "{'name': 'a', 'address': '10.0.0.11:8080', 'weight': 7},"
+		       "{'name': 'b', 'address': '10.0.0.12', 'weight': 0}]},"
+		       "{'name': 'six', 'servers': [{'name': 'a', 'address': '[fd00::11]:80'}]}],"
+		       "'services': [{'name': 'web', 'mode': 'nat', 'pool': 'web',"
+		       " 'address': ['192.0.2.10:80', '192.0.2.10:8000-8010', '192.0.2.11:*'],"
+		       " 'no-flow': 'drop', 'timeouts': {'udp': '7s', 'tcp-syn': '500ms'}},"
+		       "{'name': 'dns', 'mode': 'nat', 'protocol': 'udp', 'pool': 'six',"
+		       " 'address': '[2001:db8:1::10]:53'}]"));
+	const struct model_conf *m = &c->model;
+	const struct service_conf *web = &m->services[0], *dns = &m->services[1];
+
+	assert_int_equal(m->n_pools, 2);
+	assert_string_equal(m->pools[0].scheduler, "maglev");
+	assert_string_equal(m->pools[1].scheduler, "round-robin");
+	assert_int_equal(m->pools[0].n_servers, 2);
+	assert_int_equal(m->pools[0].servers[0].weight, 7);
+	assert_int_equal(m->pools[0].servers[0].endpoint.port, 8080);
+	assert_int_equal(m->pools[0].servers[1].weight, 0);
+	assert_int_equal(m->pools[0].servers[1].endpoint.port, 0);
+	assert_int_equal(m->pools[1].servers[0].weight, 1);
+	assert_addr(&m->pools[1].servers[0].endpoint.addr, "fd00::11");
+	assert_int_equal(m->n_services, 2);
+	assert_string_equal(web->pool, "web");
+	assert_int_equal(web->mode, MODE_NAT);
+	assert_int_equal(web->proto, IPPROTO_TCP);
+	assert_int_equal(web->no_flow, NO_FLOW_DROP);
+	assert_true(web->vip_list);
+	assert_int_equal(web->n_vips, 3);
+	assert_int_equal(web->vips[0].ports.first, 80);
+	assert_int_equal(web->vips[0].ports.last, 80);
+	assert_int_equal(web->vips[1].ports.first, 8000);
+	assert_int_equal(web->vips[1].ports.last, 8010);
+	assert_int_equal(web->vips[2].ports.first, 0);
+	assert_int_equal(web->vips[2].ports.last, 65535);
+	assert_addr(&web->vips[2].addr, "192.0.2.11");
+	/* A service's own time-outs, then the document's, then the defaults. */
+	assert_int_equal(web->timeouts.udp, 7000);
+	assert_int_equal(web->timeouts.tcp_syn, 500);
+	assert_int_equal(web->timeouts.tcp_established, 3600000);
+	assert_int_equal(web->timeouts.tcp_time_wait, 60000);
+	assert_int_equal(dns->timeouts.udp, 5000);
+	assert_int_equal(dns->timeouts.tcp_syn, 30000);
+	assert_int_equal(dns->timeouts.udp_stream, 180000);
+	assert_int_equal(dns->timeouts.tcp_fin, 120000);
+	assert_int_equal(dns->timeouts.tcp_reset, 10000);
+	assert_int_equal(dns->proto, IPPROTO_UDP);
+	assert_int_equal(dns->no_flow, NO_FLOW_RESET);
+	assert_false(dns->vip_list);
+	const uint8_t *key = (const uint8_t *)m->cluster_key.k;
+	for (unsigned int i = 0; i < 16; i++)
+		assert_int_equal(key[i], i);
+	config_free(c);
+}
+
+static void test_tables(void **state)
+{
+	struct config *c = read_good(AROUND(
+		"'limits': {'flows': 4096, 'flows-v6': 2048, 'packets': 4096, 'neighbours': 100, "
+		"'hold': 32, 'hold-each': 2},"
+		"'idle': {'spins': 0, 'sleep-min': '1us', 'sleep-max': '1ms'},"
+		"'neighbour': {'retry': '20ms', 'retries': 9, 'reachable': '1m'},"
+		"'control-socket': {'path': '/tmp/x.sock', 'mode': '600', 'owner': 'root', "
+		"'group': "
+		"'adm', 'max-request': '1MiB', 'max-connections': 3},"
+		"'state': '/tmp/state'"));
+
+	assert_int_equal(c->limits.flows_v4, 4096);
+	assert_int_equal(c->limits.flows_v6, 2048);
+	assert_int_equal(c->limits.packets, 4096);
+	assert_int_equal(c->neighbour.max, 100);
+	assert_int_equal(c->neighbour.hold_max, 32);
+	assert_int_equal(c->neighbour.hold_each, 2);
+	assert_int_equal(c->neighbour.retry_ms, 20);
+	assert_int_equal(c->neighbour.retries, 9);
+	assert_int_equal(c->neighbour.reachable_ms, 60000);
+	assert_int_equal(c->idle.spins, 0);
+	assert_int_equal(c->idle.sleep_min_us, 1);
+	assert_int_equal(c->idle.sleep_max_us, 1000);
+	assert_string_equal(c->socket.path, "/tmp/x.sock");
+	assert_int_equal(c->socket.mode, 0600);
+	assert_string_equal(c->socket.owner, "root");
+	assert_string_equal(c->socket.group, "adm");
+	assert_int_equal(c->socket.max_request, 1 << 20);
+	assert_int_equal(c->socket.max_connections, 3);
+	assert_string_equal(c->state, "/tmp/state");
+	config_free(c);
+}
+
+/* More of anything costs more, and the parts are the whole. */
+static void test_memory(void **state)
+{
+	static const char *const more[] = { "'limits': {'flows': 10485760}",
+		"'limits': {'flows-v6': 2621440}", "'limits': {'packets': 163840}",
+		"'limits': {'neighbours': 60000}" };
+	struct config *c = read_good("{'workers': [1], 'control': 0, " PORTS "}");
+	struct memory_plan base, plan;
+
+	config_memory(c, &base);
+	config_free(c);
+	assert_int_equal(base.total, base.packets + base.flows + base.neighbours + base.rest);
+	assert_true(base.flows > 1048576 * 64ull);
+	assert_true(base.packets > 16384 * 2048ull);
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text), AROUND("%s"), more[i]);
+		c = read_good(text);
+		config_memory(c, &plan);
+		assert_true(plan.total > base.total);
+		config_free(c);
+	}
+}
+
+/* 2,000 pools of 8 servers and as many services: nothing is quadratic enough to be felt. */
+static void test_many(void **state)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	fprintf(f, "{'workers': [1], 'control': 0, " PORTS ", 'pools': [");
+	for (unsigned int i = 0; i < 2000; i++) {
+		fprintf(f, "%s{'name': 'p%u', 'servers': [", i ? "," : "", i);
+		for (unsigned int j = 0; j < 8; j++)
+			fprintf(f, "%s{'name': 's%u', 'address': '10.1.%u.%u'}", j ? "," : "", j,
+				i / 20, i % 20 * 8 + j + 1);
+		fprintf(f, "]}");
+	}
+	fprintf(f, "], 'services': [");
+	for (unsigned int i = 0; i < 2000; i++)
+		fprintf(f,
+			"%s{'name': 'x%u', 'pool': 'p%u', 'mode': 'nat', 'address': "
+			"'192.0.2.%u:%u'}",
+			i ? "," : "", i, i, 2 + i % 200, 1000 + i);
+	fprintf(f, "]}");
+	fclose(f);
+	struct config *c = read_good(text);
+	assert_int_equal(c->model.n_services, 2000);
+	config_free(c);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

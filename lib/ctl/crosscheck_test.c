@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Configurations whose values are right one by one but do not fit together, and what is worth a
+ * warning. */
+#include "config_test.h"
+
+static const struct bad_case cases[] = {
+	{ "{'workers': [0, 1], 'control': 1, " PORTS "}",
+		"control: core 1 is a worker too (workers[1]); the control core needs one of "
+		"its own\n" },
+	{ "{'workers': [1, 2, 1], 'control': 0, " PORTS "}",
+		"workers[2]: core 1 is workers[0] already; each worker has a core of its "
+		"own\n" },
+	{ AROUND("'idle': {'sleep-min': '1ms', 'sleep-max': '10us'}"),
+		"idle.sleep-min: longer than sleep-max (1000 us > 10 us)\n" },
+	{ AROUND("'limits': {'hold': 16}"),
+		"limits.hold-each: 64 is more than all that may be held (hold, 16)\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
+	  "'af_packet:w', 'vlan': 1}, {'name': 'wan', 'device': 'af_packet:w', "
+	  "'vlan': 2}]}",
+		"ports[1].name: \"wan\" is the name of another one already, see ports[0]\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
+	  "'af_packet:w'}, {'name': 'lan', 'device': 'af_packet:w'}]}",
+		"ports[1].device: the device is already port \"wan\"; several ports on a "
+		"device need a \"vlan\" each\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
+	  "'af_packet:w', 'addresses': ['192.0.2.1/24'], 'gateways': "
+	  "['198.51.100.1']}]}",
+		"ports[0].gateways[0]: 198.51.100.1 is in no network of port \"wan\"; a "
+		"gateway must be reached directly\n" },
+	{ AROUND("'routes': [{'to': '10.1.0.0/16', 'port': 'lam', 'via': '10.0.0.2'}]"),
+		"routes[0].port: no port is called \"lam\"; did you mean \"lan\"?\n" },
+	{ AROUND("'routes': [{'to': '10.1.0.0/16', 'via': '172.16.0.1'}]"),
+		"routes[0].via: 172.16.0.1 is in no network of any port; a next hop must be "
+		"reached directly\n" },
+	{ AROUND("'routes': [{'to': '10.1.0.0/16'}]"),
+		"routes[0].port: missing; a route without \"via\" needs a port\n" },
+	{ AROUND("'routes': [{'to': '2001:db8:9::/48', 'via': '10.0.0.2'}]"),
+		"routes[0].via: 10.0.0.2 is not of the family of the route; an IPv6 address "
+		"is needed\n" },
+	{ AROUND(SERVERS("{'name': 'a', 'address': '10.0.0.11:80'}, {'name': 'b', 'address': "
+			 "'10.0.0.11:80'}, {'name': 'c', 'address': '10.0.0.11:81'}")),
+		"warning: pools[0].servers[1].address: 10.0.0.11:80 is servers[0] already: "
+		"the machine gets the share of both\n" },
+	{ AROUND(SERVERS("{'name': 'a', 'address': '10.0.0.11:80', 'weight': 0}")),
+		"warning: pools[0].servers: all weights are 0: no server takes new flows\n" },
+	{ AROUND(SERVERS("{'name': 'a', 'address': '10.0.0.1:80'}")),
+		"pools[0].servers[0].address: 10.0.0.1 is the balancer's own address; the "
+		"address of a server is needed\n" },
+	{ AROUND(SERVERS(
+		  "{'name': 'a', 'address': '10.0.0.11'}, {'name': 'a', 'address': '10.0.0.12'}")),
+		"pools[0].servers[1].name: \"a\" is the name of another one already, see "
+		"pools[0].servers[0]\n" },
+	{ AROUND("'pools': [{'name': 'web'}, {'name': 'dns'}, {'name': 'web'}]"),
+		"pools[2].name: \"web\" is the name of another one already, see pools[0]\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'dr', 'address': '192.0.2.10:8080'")),
+		"services[0].mode: in mode dr packets arrive with the client's port, so "
+		"server \"a\" (10.0.0.11:80) of pool \"web\" cannot be asked on port 80; "
+		"leave the servers' ports out, or use mode nat\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'dr', 'address': '192.0.2.10:80-81'")),
+		"services[0].mode: in mode dr packets arrive with the client's port, so "
+		"server \"a\" (10.0.0.11:80) of pool \"web\" cannot be asked on port 80; "
+		"leave the servers' ports out, or use mode nat\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'dr', 'address': ['192.0.2.10:80', '192.0.2.11:*']")),
+		"services[0].mode: in mode dr packets arrive with the client's port, so "
+		"server \"a\" (10.0.0.11:80) of pool \"web\" cannot be asked on port 80; "
+		"leave the servers' ports out, or use mode nat\n" },
+	{ AROUND(SERVERS(
+		  "{'name': 'a', 'address': '10.0.0.11:81'}, {'name': 'b', 'address': "
+		  "'10.0.0.12:82'}, {'name': 'c', 'address': '10.0.0.13'}") ", " SERVICE("'mode': "
+											 "'dr', "
+											 "'address'"
+											 ": "
+											 "'192.0.2."
+											 "10:80'")),
+		"services[0].mode: in mode dr packets arrive with the client's port, so "
+		"server \"a\" (10.0.0.11:81) and 1 more of pool \"web\" cannot be asked on "
+		"port 81; leave the servers' ports out, or use mode nat\n" },
+	{ AROUND(SERVERS("{'name': 'a', 'address': '172.16.0.11'}") ", " SERVICE(
+		  "'mode': 'dr', 'address': '192.0.2.10:80'")),
+		"warning: services[0].mode: server \"a\" (172.16.0.11) of pool \"web\" is in "
+		"no network of a port; in mode dr a server must be a neighbour, not behind a "
+		"router\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '[2001:db8:1::10]:80'")),
+		"services[0].pool: server \"a\" (10.0.0.11:80) of pool \"web\" is IPv4, and "
+		"the service has an IPv6 address; mode nat needs servers of the family of all "
+		"addresses: make a service and a pool for each family\n" },
+	{ AROUND(POOL ", " SERVICE(
+		  "'mode': 'nat', 'address': ['192.0.2.10:80', '[2001:db8:1::10]:80']")),
+		"services[0].pool: server \"a\" (10.0.0.11:80) of pool \"web\" is IPv4, and "
+		"the service has an IPv6 address; mode nat needs servers of the family of all "
+		"addresses: make a service and a pool for each family\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '198.51.100.10:80'")),
+		"warning: services[0].address: 198.51.100.10 is in no network of a port: "
+		"nobody will ask for it by ARP or ND, so a router must send it here\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': ['192.0.2.10:80', '203.0.113.1:*']")),
+		"warning: services[0].address[1]: 203.0.113.1 is in no network of a port: "
+		"nobody will ask for it by ARP or ND, so a router must send it here\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '10.0.0.10:80'")),
+		"warning: services[0].mode: mode nat with one arm: server \"a\" "
+		"(10.0.0.11:80) of pool \"web\" can answer clients on its own network "
+		"directly, past the balancer, and those connections fail; put the servers on "
+		"a network of their own, with the balancer as their gateway\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
+	  "'af_packet:w', 'addresses': ['10.0.0.1/24', '192.0.2.1/24']}], " POOL
+	  ", " SERVICE("'mode': 'nat', 'address': '192.0.2.10:80'") "}",
+		"warning: services[0].mode: mode nat with one arm: server \"a\" "
+		"(10.0.0.11:80) of pool \"web\" can answer clients on its own network "
+		"directly, past the balancer, and those connections fail; put the servers on "
+		"a network of their own, with the balancer as their gateway\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '192.0.2.10:80'")), "" },
+	{ AROUND("'pools': [{'name': 'web'}], " SERVICE(
+		  "'mode': 'nat', 'address': '192.0.2.10:80'")),
+		"warning: services[0].pool: pool \"web\" has no servers\n" },
+	{ AROUND("'pools': [{'name': 'wob'}], " SERVICE(
+		  "'mode': 'nat', 'address': '192.0.2.10:80'")),
+		"services[0].pool: no pool is called \"web\"; did you mean \"wob\"?\n" },
+	{ AROUND(SERVERS("{'name': 'a', 'address': '192.0.2.10'}") ", " SERVICE(
+		  "'mode': 'dr', 'address': '192.0.2.10:80'")),
+		"pools[0].servers[0].address: 192.0.2.10 is a virtual address of a service; "
+		"the address of a server is needed\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': ['192.0.2.10:80', '192.0.2.10:80']")),
+		"services[0].address[1]: port 80 of 192.0.2.10: taken already by "
+		"services[0].address[0] (\"web\")\n" },
+	{ AROUND(POOL
+		  ", " SERVICE("'mode': 'nat', 'address': ['192.0.2.10:80-90', '192.0.2.10:85']")),
+		"" },
+	{ AROUND(POOL ", 'services': [{'name': 'web', 'pool': 'web', 'mode': 'nat', 'address': "
+		      "'192.0.2.10:80'}, {'name': 'web', 'pool': 'web', 'mode': 'nat', "
+		      "'address': ['192.0.2.10:80']}]"),
+		"services[1].name: \"web\" is the name of another one already, see "
+		"services[0]\n"
+		"services[1].address[0]: port 80 of 192.0.2.10: taken already by "
+		"services[0].address (\"web\")\n" },
+};
+
+static void test_cases(void **state)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_case(&cases[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cases),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
