@@ -6,7 +6,7 @@ import os
 
 import pytest
 from balancer import MODES
-from lab import IPERF_PORT, VIP, WHOAMI_PORT, endpoint
+from lab import IPERF_PORT, SERVERS, VIP, WHOAMI_PORT, endpoint, wait_for
 from load import Crowd
 
 CASES = [(mode, version) for mode in MODES for version in (4, 6)]
@@ -69,10 +69,14 @@ def test_large_download(lab, lb, large, mode, version):
 
 @pytest.fixture(scope="module")
 def iperf(lab):
-    p = lab.spawn("s1", ["iperf3", "-s", "-p", str(IPERF_PORT)], "iperf3.log")
+    """iperf3 on s1, for each address of its own: over UDP it answers from the address it is bound to."""
+    addresses = [VIP["dr", 4], VIP["dr", 6], SERVERS["s1"][4], SERVERS["s1"][6]]
+    running = [lab.spawn("s1", ["iperf3", "-s", "-B", a, "-p", str(IPERF_PORT)], "iperf3.log") for a in addresses]
+    wait_for(lambda: lab.run("s1", ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == len(addresses))
     yield
-    lab.end(p)
-    lab.processes.remove(p)
+    for p in running:
+        lab.end(p)
+        lab.processes.remove(p)
 
 
 @each_mode
