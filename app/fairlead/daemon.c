@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include <rte_launch.h>
@@ -21,6 +22,11 @@ int daemon_configure(struct daemon *d, struct faults *faults)
 		return -EINVAL;
 	d->config = config_read(d->document, faults);
 	return d->config && !faults->errors ? 0 : -EINVAL;
+}
+
+static const char *socket_path(const struct daemon *d)
+{
+	return d->options.socket_path ? d->options.socket_path : d->config->socket.path;
 }
 
 /* ---- steps of the start --------------------------------------------------------------------- */
@@ -61,14 +67,13 @@ static int start_eal(struct daemon *d, struct faults *faults)
 	return profiles_found(d->profiles, c->devices, c->n_devices, faults);
 }
 
-/* Room for the largest frame of any port in one segment. */
+/* Room for the largest frame of any device in one segment. */
 static uint16_t packet_room(const struct config *c)
 {
 	unsigned int room = RTE_MBUF_DEFAULT_BUF_SIZE;
 
-	for (unsigned int i = 0; i < c->model.net.n_ports; i++)
-		room = RTE_MAX(room, c->model.net.ports[i].mtu + 2u * RTE_VLAN_HLEN +
-					     RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN +
+	for (unsigned int i = 0; i < c->n_devices; i++)
+		room = RTE_MAX(room, c->device_mtu[i] + 2u * RTE_VLAN_HLEN + RTE_ETHER_HDR_LEN +
 					     RTE_PKTMBUF_HEADROOM);
 	return (uint16_t)room;
 }
@@ -110,16 +115,6 @@ static int start_pools(struct daemon *d, struct faults *faults)
 	return 0;
 }
 
-static uint16_t device_mtu(const struct config *c, unsigned int device)
-{
-	uint16_t mtu = 0;
-
-	for (unsigned int i = 0; i < c->model.net.n_ports; i++)
-		if (c->model.net.ports[i].nic == device)
-			mtu = RTE_MAX(mtu, c->model.net.ports[i].mtu);
-	return mtu;
-}
-
 static int start_nics(struct daemon *d, struct faults *faults)
 {
 	const struct config *c = d->config;
@@ -133,7 +128,7 @@ static int start_nics(struct daemon *d, struct faults *faults)
 			.profile = d->profiles[i],
 			.want_rxqs = (uint16_t)c->n_workers,
 			.want_txqs = (uint16_t)(c->n_workers + 1),
-			.mtu = device_mtu(c, i),
+			.mtu = c->device_mtu[i],
 			.worker_socket = (int)rte_lcore_to_socket_id(c->workers[0]),
 		};
 
@@ -174,11 +169,25 @@ static int start_workers(struct daemon *d, struct faults *faults)
 	return d->workers ? 0 : -ENOMEM;
 }
 
+/* Administrative state of the last run, if there was one. */
+static int start_admin(struct daemon *d, struct faults *faults)
+{
+	char path[PATH_MAX];
+
+	d->admin = admin_create();
+	if (!d->admin)
+		return -ENOMEM;
+	if (d->config->state)
+		snprintf(path, sizeof(path), "%s", d->config->state);
+	else
+		snprintf(path, sizeof(path), "%s.state", socket_path(d));
+	return admin_open(d->admin, path, faults);
+}
+
 static int start_snapshot(struct daemon *d, struct faults *faults)
 {
 	d->slots = model_slots_create();
-	d->admin = admin_create();
-	if (!d->slots || !d->admin)
+	if (!d->slots)
 		return -ENOMEM;
 	d->ctl.config_path = d->options.config_path;
 	d->ctl.target = (struct config_target){
@@ -216,8 +225,7 @@ static int start_cores(struct daemon *d, struct faults *faults)
 
 static int start_control(struct daemon *d, struct faults *faults)
 {
-	const char *path = d->options.socket_path ? d->options.socket_path : d->config->socket.path;
-	int rc = ctl_open(&d->ctl, path, faults);
+	int rc = ctl_open(&d->ctl, socket_path(d), faults);
 
 	d->control = rc == 0;
 	return rc;
@@ -226,8 +234,8 @@ static int start_control(struct daemon *d, struct faults *faults)
 int daemon_start(struct daemon *d, struct faults *faults)
 {
 	static int (*const steps[])(struct daemon *, struct faults *) = {
-		start_eal, start_pools, start_nics, start_workers, start_snapshot, start_cores,
-		start_control,
+		start_eal, start_pools, start_nics, start_workers, start_admin, start_snapshot,
+		start_cores, start_control,
 	};
 	int rc = 0;
 
@@ -272,7 +280,7 @@ void daemon_stop(struct daemon *d)
 		neigh_destroy(d->neigh);
 	if (d->rcu)
 		rcu_destroy(d->rcu);
-	config_close(&d->ctl.target);
+	config_target_clear(&d->ctl.target);
 	model_slots_destroy(d->slots);
 	admin_destroy(d->admin);
 	stop_devices(d);

@@ -74,6 +74,29 @@ static int options_read(int argc, char **argv, struct options *o)
 	return 2;
 }
 
+static void faults_print(const char *file, const struct faults *faults)
+{
+	for (size_t i = 0; i < faults->n; i++) {
+		const struct fault *f = &faults->list[i];
+
+		fprintf(stderr, "%s: %s%s%s%s\n", file, f->warning ? "warning: " : "", f->path,
+			f->path[0] ? ": " : "", f->text);
+	}
+}
+
+/* Judges the file and nothing else; the exit code. */
+static int check(const char *file)
+{
+	struct faults faults = { 0 };
+	json_t *doc = config_load(file, &faults);
+	bool good = doc && config_check(doc, &faults);
+
+	faults_print(file, &faults);
+	faults_free(&faults);
+	json_decref(doc);
+	return good ? 0 : 1;
+}
+
 /* For signalfd, and before any thread is there to get them. */
 static void signals_block(void)
 {
@@ -96,12 +119,12 @@ int main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	if (d.options.check)
-		return config_check_file(d.options.config_path, stderr) ? 0 : 1;
+		return check(d.options.config_path);
 	signals_block();
 	rc = daemon_configure(&d, &faults);
 	if (rc == 0)
 		rc = daemon_start(&d, &faults);
-	faults_print(&faults, stderr);
+	faults_print(d.options.config_path, &faults);
 	faults_free(&faults);
 	if (rc == 0) {
 		log_info("started: %u workers, %u ports, %u services", d.config->n_workers,

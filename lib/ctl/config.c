@@ -194,15 +194,6 @@ static int read_socket(struct reader *r)
 	c->socket.max_request = (uint32_t)bytes;
 
 	c->state = json_string_value(json_object_get(r->doc, "state"));
-	if (!c->state && c->socket.path) {
-		size_t size = strlen(c->socket.path) + sizeof(".state");
-		char *state = alloc(r, 1, size);
-
-		if (!state)
-			return -ENOMEM;
-		snprintf(state, size, "%s.state", c->socket.path);
-		c->state = state;
-	}
 	return 0;
 }
 
