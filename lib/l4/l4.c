@@ -285,6 +285,11 @@ static void forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown)
 		return;
 	}
 	tuple = pkt_tuple(p);
+	/* We send nothing to ourselves over a wire: somebody pretends. */
+	if (net_local(l->model->net, &tuple.src, NULL) != LOCAL_NONE) {
+		pkt_drop(p, DROP_ip_martian);
+		return;
+	}
 	service = model_service(l->model, &tuple.dst, tuple.proto, tuple.dport);
 	if (!service) {
 		pkt_drop(p, DROP_no_service);

@@ -170,10 +170,15 @@ void icmp_input(struct net_worker *w, struct burst *b)
 			pkt_drop(p, DROP_icmp_rate);
 			continue;
 		}
-		w->icmp.echoes++;
 
 		const struct addr to = pkt_src(p);
 
+		/* Nobody on a wire is one of us. */
+		if (net_local(w->table, &to, NULL) != LOCAL_NONE) {
+			pkt_drop(p, DROP_ip_martian);
+			continue;
+		}
+		w->icmp.echoes++;
 		echo_reply(p, &to);
 		p->adj = net_resolve(w, p, &to);
 		if (p->adj != ADJ_NONE)
