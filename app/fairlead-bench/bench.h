@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fairlead-bench: what a worker spends, measured in cycles of the time-stamp counter on the daemon's own code.
+ * fairlead-bench: what a worker spends, measured in cycles of the time-stamp counter on the
+ * daemon's own code.
  *
  *   main.c    options, EAL, the report
  *   rig.c     a balancer of one worker on nics nobody polls: 100 services, a pool of 100 servers
@@ -33,7 +34,7 @@ struct bench_options {
 	unsigned int packets; /* mbufs: what is measured in one go */
 	unsigned int core;
 	bool json;
-	bool no_huge;        /* do without hugepages even if there are some */
+	bool no_huge; /* do without hugepages even if there are some */
 };
 
 struct bench_result {
@@ -43,7 +44,7 @@ struct bench_result {
 	uint64_t packets;                   /* of one round */
 	uint64_t dropped;                   /* in all rounds */
 	uint32_t flows_open;
-	double stage[STAGE_COUNT];          /* cycles a packet, in a round of its own */
+	double stage[STAGE_COUNT]; /* cycles a packet, in a round of its own */
 	bool staged;
 };
 
@@ -89,7 +90,8 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 unsigned int frame_chosen(const struct rte_mbuf *m, unsigned int family);
 
 /* An answer to ARP or ND about a neighbour, as the control core is given it. */
-void frame_neighbour(struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a);
+void frame_neighbour(
+	struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a);
 
 /* ---- l4.c ----------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The frames of the bench. Flow i goes from client 100.64.0.0 + i / 16 (or fd00::), port 10000 + i % 16,
- * to service i % 100; servers are 172.16.0.1 and on.
+ * The frames of the bench. Flow i goes from client 100.64.0.0 + i / 16 (or fd00::), port 10000 + i
+ * % 16, to service i % 100; servers are 172.16.0.1 and on.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 #define SERVICES RTE_IPV4(192, 0, 2, 10)
 #define SERVERS  RTE_IPV4(172, 16, 0, 1)
 
-#define FCS_LEN 4
+#define FCS_LEN  4
 
 static const struct rte_ether_addr neighbour_mac = { { 0x02, 0xbe, 0, 0, 0, 1 } };
 
@@ -85,8 +85,8 @@ static struct tuple flow_ends(
 	struct tuple t = {
 		.src = frame_addr(o->family, CLIENTS + flow / 16),
 		.sport = rte_cpu_to_be_16((uint16_t)(10000 + flow % 16)),
-		.dst = frame_addr(o->family, back ? frame_server(server) :
-						    frame_service(flow % BENCH_SERVICES)),
+		.dst = frame_addr(o->family,
+			back ? frame_server(server) : frame_service(flow % BENCH_SERVICES)),
 		.dport = back ? RTE_BE16(8080) : RTE_BE16(80),
 		.proto = IPPROTO_TCP,
 	};
@@ -100,13 +100,19 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 	static const uint8_t flags[] = { RTE_TCP_SYN_FLAG, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG,
 		RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG };
 	const struct tuple t = flow_ends(o, kind, flow, server);
-	const unsigned int nic = kind == FRAME_SYN_ACK || kind == FRAME_ANSWER ? BENCH_LAN : BENCH_WAN;
-	const unsigned int ip_len = o->family == 4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	const unsigned int nic =
+		kind == FRAME_SYN_ACK || kind == FRAME_ANSWER ? BENCH_LAN : BENCH_WAN;
+	const unsigned int ip_len =
+		o->family == 4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
 	const unsigned int headers = RTE_ETHER_HDR_LEN + ip_len + sizeof(struct rte_tcp_hdr);
 	const uint16_t len = (uint16_t)RTE_MAX(headers, o->packet - FCS_LEN);
 	struct rte_tcp_hdr tcp = {
-		.src_port = t.sport, .dst_port = t.dport, .sent_seq = RTE_BE32(1),
-		.data_off = 5 << 4, .tcp_flags = flags[kind], .rx_win = RTE_BE16(1000),
+		.src_port = t.sport,
+		.dst_port = t.dport,
+		.sent_seq = RTE_BE32(1),
+		.data_off = 5 << 4,
+		.tcp_flags = flags[kind],
+		.rx_win = RTE_BE16(1000),
 	};
 	struct rte_ether_hdr *eth;
 	uint8_t *l3;
@@ -118,14 +124,15 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 	memset(eth, 0, RTE_MIN(len, 128));
 	eth->dst_addr = r->nic[nic]->mac;
 	eth->src_addr = neighbour_mac;
-	eth->ether_type = o->family == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	eth->ether_type =
+		o->family == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
 	if (o->family == 4)
 		write_ip4(l3, &t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
 	else
 		write_ip6(l3, &t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
 	memcpy(l3 + ip_len, &tcp, sizeof(tcp));
-	tcp.cksum = o->family == 4 ? rte_ipv4_udptcp_cksum((void *)l3, l3 + ip_len) :
-				     rte_ipv6_udptcp_cksum((void *)l3, l3 + ip_len);
+	tcp.cksum = o->family == 4 ? rte_ipv4_udptcp_cksum((void *)l3, l3 + ip_len)
+				   : rte_ipv6_udptcp_cksum((void *)l3, l3 + ip_len);
 	memcpy(l3 + ip_len, &tcp, sizeof(tcp));
 }
 
@@ -138,10 +145,12 @@ unsigned int frame_chosen(const struct rte_mbuf *m, unsigned int family)
 	return rte_be_to_cpu_32(last) - SERVERS;
 }
 
-static void write_arp(struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
+static void write_arp(
+	struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
 {
 	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, 60);
-	struct rte_ether_hdr eth = { r->nic[nic]->mac, neighbour_mac, RTE_BE16(RTE_ETHER_TYPE_ARP) };
+	struct rte_ether_hdr eth = { r->nic[nic]->mac, neighbour_mac,
+		RTE_BE16(RTE_ETHER_TYPE_ARP) };
 	struct rte_arp_hdr arp = {
 		.arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER),
 		.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
@@ -158,15 +167,19 @@ static void write_arp(struct rte_mbuf *m, const struct rig *r, unsigned int nic,
 }
 
 /* A solicited neighbour advertisement (RFC 4861 4.4) with the target's link-layer address. */
-static void write_na(struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
+static void write_na(
+	struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
 {
 	enum { ICMP_LEN = 32 };
 	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(
 		m, RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv6_hdr) + ICMP_LEN);
-	struct rte_ether_hdr eth = { r->nic[nic]->mac, neighbour_mac, RTE_BE16(RTE_ETHER_TYPE_IPV6) };
+	struct rte_ether_hdr eth = { r->nic[nic]->mac, neighbour_mac,
+		RTE_BE16(RTE_ETHER_TYPE_IPV6) };
 	struct rte_ipv6_hdr ip = {
-		.vtc_flow = RTE_BE32(0x60000000), .payload_len = RTE_BE16(ICMP_LEN),
-		.proto = IPPROTO_ICMPV6, .hop_limits = 255,
+		.vtc_flow = RTE_BE32(0x60000000),
+		.payload_len = RTE_BE16(ICMP_LEN),
+		.proto = IPPROTO_ICMPV6,
+		.hop_limits = 255,
 	};
 	const struct addr self = frame_addr(6, frame_self(nic));
 	uint8_t icmp[ICMP_LEN] = { 136, 0, 0, 0, 0x60, [24] = 2, [25] = 1 };
@@ -183,7 +196,8 @@ static void write_na(struct rte_mbuf *m, const struct rig *r, unsigned int nic, 
 	memcpy(frame + sizeof(eth) + sizeof(ip), icmp, sizeof(icmp));
 }
 
-void frame_neighbour(struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
+void frame_neighbour(
+	struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a)
 {
 	rte_pktmbuf_reset(m);
 	m->port = r->nic[nic]->id;

@@ -2,10 +2,11 @@
 /*
  * Cycles a packet of pipeline_run(), from the burst in hand to the burst ready to send.
  *
- * A round is a batch of as many packets as there are mbufs (more than L2 holds), of flows in random order. The
- * batch is written first; then, burst by burst, the part of an mbuf that a driver writes when it receives is
- * written (so it is in the cache, and the frame is not), and the clock runs over pipeline_run() alone.
- * With --new the rest of a poll is measured too, for it ends flows as fast as the packets begin them.
+ * A round is a batch of as many packets as there are mbufs (more than L2 holds), of flows in random
+ * order. The batch is written first; then, burst by burst, the part of an mbuf that a driver writes
+ * when it receives is written (so it is in the cache, and the frame is not), and the clock runs
+ * over pipeline_run() alone. With --new the rest of a poll is measured too, for it ends flows as
+ * fast as the packets begin them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -26,15 +27,15 @@ struct item {
 struct run {
 	struct rig *rig;
 	const struct bench_options *o;
-	struct item *item;   /* a batch */
+	struct item *item; /* a batch */
 	struct rte_mbuf **back;
 	unsigned int n_back; /* mbufs at hand for the next batch */
 	uint64_t *burst;     /* cycles of each burst of the round */
 	unsigned int n_bursts;
-	uint8_t *server;     /* by flow (NAT): whom its packets went to */
+	uint8_t *server; /* by flow (NAT): whom its packets went to */
 	uint64_t random;
-	uint32_t next;       /* --new: the next flow */
-	double ns_burst;     /* virtual time that a burst takes */
+	uint32_t next;   /* --new: the next flow */
+	double ns_burst; /* virtual time that a burst takes */
 	double ns_left;
 };
 
@@ -60,8 +61,7 @@ static int refill(struct run *run)
 	return 0;
 }
 
-static void batch_put(
-	struct run *run, unsigned int i, enum frame_kind kind, uint32_t flow)
+static void batch_put(struct run *run, unsigned int i, enum frame_kind kind, uint32_t flow)
 {
 	struct rte_mbuf *m = run->back[i];
 
@@ -141,7 +141,8 @@ static int send_each(struct run *run, enum frame_kind kind, uint32_t first, unsi
 	batch_run(run, n);
 	if (kind == FRAME_SYN && run->o->mode == MODE_NAT)
 		for (unsigned int i = 0; i < run->n_back; i++)
-			run->server[first + i] = (uint8_t)frame_chosen(run->back[i], run->o->family);
+			run->server[first + i] =
+				(uint8_t)frame_chosen(run->back[i], run->o->family);
 	memcpy(run->back + run->n_back, rest, kept * sizeof(*rest));
 	run->n_back += kept;
 	free(rest);

@@ -15,7 +15,8 @@
 static const char usage[] =
 	"usage: fairlead-bench l4 --mode dr|nat [OPTIONS]\n"
 	"\n"
-	"Measures the cycles a worker spends on a packet, with 100 services and a pool of 100 servers.\n"
+	"Measures the cycles a worker spends on a packet, with 100 services and a pool of 100 "
+	"servers.\n"
 	"\n"
 	"  --mode dr|nat     forwarding mode; nat: every second burst is of servers' answers\n"
 	"  --flows N         established flows, packets go to them at random (10000)\n"
@@ -41,8 +42,8 @@ static void number(const char *name, const char *text, uint32_t least, uint32_t 
 	errno = 0;
 	v = strtoul(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || v < least || v > most) {
-		fprintf(stderr, "fairlead-bench: --%s: \"%s\" is not a number from %u to %u\n", name, text,
-			least, most);
+		fprintf(stderr, "fairlead-bench: --%s: \"%s\" is not a number from %u to %u\n",
+			name, text, least, most);
 		exit(2);
 	}
 	*out = (uint32_t)v;
@@ -62,12 +63,18 @@ static void parse_mode(const char *text, struct bench_options *o)
 static void parse_options(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option options[] = {
-		{ "mode", required_argument, NULL, 'm' }, { "flows", required_argument, NULL, 'f' },
-		{ "packet", required_argument, NULL, 'p' }, { "new", no_argument, NULL, 'n' },
-		{ "family", required_argument, NULL, '6' }, { "rounds", required_argument, NULL, 'r' },
-		{ "packets", required_argument, NULL, 'b' }, { "core", required_argument, NULL, 'c' },
-		{ "no-huge", no_argument, NULL, 'H' }, { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "flows", required_argument, NULL, 'f' },
+		{ "packet", required_argument, NULL, 'p' },
+		{ "new", no_argument, NULL, 'n' },
+		{ "family", required_argument, NULL, '6' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "packets", required_argument, NULL, 'b' },
+		{ "core", required_argument, NULL, 'c' },
+		{ "no-huge", no_argument, NULL, 'H' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	bool mode = false;
 	int c;
@@ -155,8 +162,8 @@ static int start_eal(struct bench_options *o)
 	for (argc = 0; argc < (o->no_huge ? 10 : 7); argc++)
 		argv[argc] = words[argc];
 	if (rte_eal_init(argc, argv) < 0) {
-		fprintf(stderr, "fairlead-bench: the EAL does not start on core %u with %lu MiB\n", o->core,
-			(unsigned long)mib);
+		fprintf(stderr, "fairlead-bench: the EAL does not start on core %u with %lu MiB\n",
+			o->core, (unsigned long)mib);
 		return -1;
 	}
 	return 0;
@@ -169,11 +176,11 @@ static void print_table(const struct bench_options *o, const struct bench_result
 	printf("mode      %s, IPv%u, %s\n", mode_name(o->mode), o->family,
 		o->new_flows ? "first packets" : "established");
 	printf("flows     %u open, %.1f bytes each\n", r->flows_open, r->bytes_per_flow);
-	printf("memory    %s\n", o->no_huge ? "no hugepages: TLB misses are part of the figures" :
-					      "hugepages");
+	printf("memory    %s\n",
+		o->no_huge ? "no hugepages: TLB misses are part of the figures" : "hugepages");
 	printf("clock     %.0f MHz\n", (double)rte_get_tsc_hz() / 1e6);
-	printf("packets   %lu of %u bytes, best of %u rounds\n", (unsigned long)r->packets, o->packet,
-		o->rounds);
+	printf("packets   %lu of %u bytes, best of %u rounds\n", (unsigned long)r->packets,
+		o->packet, o->rounds);
 	printf("dropped   %lu\n", (unsigned long)r->dropped);
 	printf("burst     p99.9 %.2f us, max %.2f us\n", r->burst_p999_us, r->burst_max_us);
 	printf("cycles    %.1f a packet\n", r->cycles_per_packet);
@@ -183,8 +190,10 @@ static void print_table(const struct bench_options *o, const struct bench_result
 
 static void print_json(const struct bench_options *o, const struct bench_result *r)
 {
-	printf("{\"bench\": \"l4\", \"mode\": \"%s\", \"family\": %u, \"flows\": %u, \"packet\": %u, "
-	       "\"new\": %s, \"rounds\": %u, \"packets\": %lu, \"hugepages\": %s, \"tsc_mhz\": %.0f, "
+	printf("{\"bench\": \"l4\", \"mode\": \"%s\", \"family\": %u, \"flows\": %u, \"packet\": "
+	       "%u, "
+	       "\"new\": %s, \"rounds\": %u, \"packets\": %lu, \"hugepages\": %s, \"tsc_mhz\": "
+	       "%.0f, "
 	       "\"cycles_per_packet\": %.2f, \"dropped\": %lu, \"bytes_per_flow\": %.2f, "
 	       "\"burst_p999_us\": %.3f, \"burst_max_us\": %.3f, \"stages\": {",
 		mode_name(o->mode), o->family, o->flows, o->packet, o->new_flows ? "true" : "false",
@@ -199,7 +208,11 @@ static void print_json(const struct bench_options *o, const struct bench_result 
 int main(int argc, char **argv)
 {
 	struct bench_options o = {
-		.family = 4, .flows = 10000, .packet = 64, .rounds = 7, .packets = 65536,
+		.family = 4,
+		.flows = 10000,
+		.packet = 64,
+		.rounds = 7,
+		.packets = 65536,
 		.core = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN) - 1,
 	};
 	struct bench_result result = { 0 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A balancer of one worker for the bench: made with the daemon's own constructors, on rings that nobody fills. */
+/* A balancer of one worker for the bench: made with the daemon's own constructors, on rings that
+ * nobody fills. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ static int open_nic(struct rig *r, uint16_t id)
 		return -1;
 	r->nic[id] = nic_open(&conf, r->pool, &faults);
 	for (size_t i = 0; i < faults.n; i++)
-		fprintf(stderr, "fairlead-bench: %s: %s\n", faults.list[i].path, faults.list[i].text);
+		fprintf(stderr, "fairlead-bench: %s: %s\n", faults.list[i].path,
+			faults.list[i].text);
 	faults_free(&faults);
 	if (!r->nic[id])
 		return -1;
@@ -91,10 +93,15 @@ static void describe_ports(struct parts *p, const struct rig *r, const struct be
 
 	p->gateway = frame_addr(o->family, WAN_GATEWAY);
 	for (unsigned int i = 0; i < BENCH_NICS; i++) {
-		p->address[i] = (struct prefix){ frame_addr(o->family, frame_self(i)), o->family == 4 ? 24 : 120 };
+		p->address[i] = (struct prefix){ frame_addr(o->family, frame_self(i)),
+			o->family == 4 ? 24 : 120 };
 		p->port[i] = (struct port_conf){
-			.nic = (uint8_t)i, .mac = r->nic[i]->mac, .addresses = &p->address[i], .n_addresses = 1,
-			.gateways = &p->gateway, .n_gateways = i == BENCH_WAN,
+			.nic = (uint8_t)i,
+			.mac = r->nic[i]->mac,
+			.addresses = &p->address[i],
+			.n_addresses = 1,
+			.gateways = &p->gateway,
+			.n_gateways = i == BENCH_WAN,
 		};
 		snprintf(p->port[i].name, sizeof(p->port[i].name), "%s", names[i]);
 	}
@@ -105,20 +112,27 @@ static void describe_services(struct parts *p, const struct bench_options *o)
 	for (unsigned int i = 0; i < BENCH_SERVERS; i++) {
 		snprintf(p->server_name[i], sizeof(p->server_name[i]), "server%u", i);
 		p->server[i] = (struct server_conf){
-			.name = p->server_name[i], .weight = 1,
-			.endpoint = { frame_addr(o->family, frame_server(i)), o->mode == MODE_DR ? 0 : 8080 },
+			.name = p->server_name[i],
+			.weight = 1,
+			.endpoint = { frame_addr(o->family, frame_server(i)),
+				o->mode == MODE_DR ? 0 : 8080 },
 		};
 	}
-	p->pool = (struct pool_conf){
-		.name = "pool", .scheduler = "round-robin", .servers = p->server, .n_servers = BENCH_SERVERS
-	};
+	p->pool = (struct pool_conf){ .name = "pool",
+		.scheduler = "round-robin",
+		.servers = p->server,
+		.n_servers = BENCH_SERVERS };
 	for (unsigned int i = 0; i < BENCH_SERVICES; i++) {
 		snprintf(p->service_name[i], sizeof(p->service_name[i]), "service%u", i);
 		p->vip[i] = (struct vip){ frame_addr(o->family, frame_service(i)), { 80, 80 } };
 		p->service[i] = (struct service_conf){
-			.name = p->service_name[i], .pool = "pool", .mode = o->mode, .proto = IPPROTO_TCP,
+			.name = p->service_name[i],
+			.pool = "pool",
+			.mode = o->mode,
+			.proto = IPPROTO_TCP,
 			.timeouts = { 30000, 900000, 60000, 60000, 10000, 30000, 180000 },
-			.vips = &p->vip[i], .n_vips = 1,
+			.vips = &p->vip[i],
+			.n_vips = 1,
 		};
 	}
 }
@@ -136,12 +150,16 @@ static int publish(struct rig *r, const struct bench_options *o)
 	describe_services(p, o);
 	struct model_conf conf = {
 		.net = { .ports = p->port, .n_ports = BENCH_NICS },
-		.pools = &p->pool, .n_pools = 1, .services = p->service, .n_services = BENCH_SERVICES,
+		.pools = &p->pool,
+		.n_pools = 1,
+		.services = p->service,
+		.n_services = BENCH_SERVICES,
 		.cluster_key = { { 1, 2 } },
 	};
 	m = model_build(&conf, r->slots, NULL, &idle, &scheduling, &faults);
 	for (size_t i = 0; i < faults.n; i++)
-		fprintf(stderr, "fairlead-bench: %s: %s\n", faults.list[i].path, faults.list[i].text);
+		fprintf(stderr, "fairlead-bench: %s: %s\n", faults.list[i].path,
+			faults.list[i].text);
 	faults_free(&faults);
 	free(p);
 	return m ? snapshot_publish(&r->snapshot, m, r->rcu, &scheduling) : -1;
@@ -179,9 +197,15 @@ static int make_worker(struct rig *r, const struct bench_options *o)
 	struct flow_conf flows = table_conf(o);
 	struct faults faults = { 0 };
 	struct workers_conf conf = {
-		.n = 1, .nics = r->nic, .n_nics = BENCH_NICS, .neigh_conf = &neigh, .pools = pools,
-		.snapshot = &r->snapshot, .tsc_hz = 1000000000,
-		.max_v4 = flows.max_v4, .max_v6 = flows.max_v6,
+		.n = 1,
+		.nics = r->nic,
+		.n_nics = BENCH_NICS,
+		.neigh_conf = &neigh,
+		.pools = pools,
+		.snapshot = &r->snapshot,
+		.tsc_hz = 1000000000,
+		.max_v4 = flows.max_v4,
+		.max_v6 = flows.max_v6,
 	};
 
 	neigh.workers = 2;
@@ -204,8 +228,8 @@ int rig_open(struct rig *r, const struct bench_options *o)
 {
 	memset(r, 0, sizeof(*r));
 	r->ns = 1000000000;
-	r->pool = rte_pktmbuf_pool_create("bench", o->packets + 1024, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-		SOCKET_ID_ANY);
+	r->pool = rte_pktmbuf_pool_create(
+		"bench", o->packets + 1024, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (!r->pool) {
 		fprintf(stderr, "fairlead-bench: no memory for %u packets: %s\n", o->packets,
 			rte_strerror(rte_errno));
@@ -257,7 +281,8 @@ void rig_print_drops(const struct rig *r)
 	for (unsigned int i = 0; i < DROP_MAX; i++)
 		if (r->worker->net->drop[i])
 			fprintf(stderr, "fairlead-bench: dropped %lu: %s\n",
-				(unsigned long)r->worker->net->drop[i], drop_text((enum drop_reason)i));
+				(unsigned long)r->worker->net->drop[i],
+				drop_text((enum drop_reason)i));
 }
 
 unsigned int rig_collect(struct rig *r, struct rte_mbuf **out)
