@@ -68,10 +68,8 @@ static bool filter_read(struct ctl *c, const json_t *params, struct rpc_call *ca
 	const char *protocol = json_string_value(json_object_get(params, "protocol"));
 
 	*f = (struct flow_filter){ .any_client = client == NULL };
-	if (client && prefix_parse(client, false, &f->client) < 0) {
-		rpc_error(call, RPC_INVALID_PARAMS, "client: \"%s\" is no address or network", client);
-		return false;
-	}
+	if (client)
+		prefix_parse(client, false, &f->client);
 	if (service) {
 		const struct service *s = model_service_by_name(ctl_model(c), service);
 
@@ -294,12 +292,13 @@ static void session_count(struct ctl *c, const json_t *params, struct rpc_call *
 
 static void session_flush(struct ctl *c, const json_t *params, struct rpc_call *call)
 {
-	bool all = json_is_true(json_object_get(params, "all"));
+	const json_t *given = json_object_get(params, "all");
+	bool all = json_is_true(given), some = json_object_size(params) > (given ? 1 : 0);
 	struct flow_filter filter;
 
 	if (!filter_read(c, params, call, &filter))
 		return;
-	if (all == (json_object_size(params) > (all ? 1 : 0)))
+	if (all == some)
 		rpc_error(call, RPC_INVALID_PARAMS, "say which sessions, or \"all\": true for every one; not both");
 	else
 		walk_defer(call, walk_create(c, REQUEST_FLUSH, &filter), sum_step);

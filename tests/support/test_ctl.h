@@ -65,17 +65,24 @@ static inline json_t *test_call(struct test_ctl *t, const char *method, const ch
 	return json_loads(test_ask(t, line), 0, NULL);
 }
 
-/* Aborts when the document is refused. */
-static inline struct test_ctl *test_ctl_open(const char *document)
+/* Without a configuration yet: there may be workers to come before it. */
+static inline struct test_ctl *test_ctl_create(void)
 {
 	struct test_ctl *t = calloc(1, sizeof(*t));
-	struct faults faults = { 0 };
-	json_t *doc = config_parse(document, strlen(document), &faults);
 
 	t->c.target = (struct config_target){ .admin = admin_create(), .slots = model_slots_create(),
 		.snapshot = &t->snapshot };
 	t->c.rpc = rpc_create();
 	t->c.epoll = t->c.signals = -1;
+	return t;
+}
+
+/* Aborts when the document is refused. */
+static inline void test_ctl_configure(struct test_ctl *t, const char *document)
+{
+	struct faults faults = { 0 };
+	json_t *doc = config_parse(document, strlen(document), &faults);
+
 	if (!doc || !t->c.rpc || config_apply(&t->c.target, doc, &faults) < 0) {
 		for (size_t i = 0; i < faults.n; i++)
 			fprintf(stderr, "%s: %s\n", faults.list[i].path, faults.list[i].text);
@@ -83,6 +90,13 @@ static inline struct test_ctl *test_ctl_open(const char *document)
 	}
 	faults_free(&faults);
 	json_decref(doc);
+}
+
+static inline struct test_ctl *test_ctl_open(const char *document)
+{
+	struct test_ctl *t = test_ctl_create();
+
+	test_ctl_configure(t, document);
 	return t;
 }
 
