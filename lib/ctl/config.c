@@ -173,7 +173,7 @@ static void read_limits(struct reader *r)
 	c->idle.sleep_max_us = get_us(r, rule, o, "sleep-max");
 }
 
-static int read_socket(struct reader *r)
+static void read_socket(struct reader *r)
 {
 	const json_t *rule = schema_key(r->schema, r->rule, "control-socket");
 	const json_t *o = get(r, r->rule, r->doc, "control-socket");
@@ -194,7 +194,6 @@ static int read_socket(struct reader *r)
 	c->socket.max_request = (uint32_t)bytes;
 
 	c->state = json_string_value(json_object_get(r->doc, "state"));
-	return 0;
 }
 
 /* ---- ports and routes
@@ -488,8 +487,7 @@ static int read_all(struct reader *r)
 	r->c->model.cluster_key = default_key;
 	if (key)
 		key_parse(key, &r->c->model.cluster_key);
-	if (!rc)
-		rc = read_socket(r);
+	read_socket(r);
 	if (!rc)
 		rc = read_ports(r);
 	if (!rc)

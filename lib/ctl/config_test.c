@@ -83,7 +83,7 @@ static void test_defaults(void **state)
 	assert_null(c->socket.group);
 	assert_int_equal(c->socket.max_request, 256 * 1024);
 	assert_int_equal(c->socket.max_connections, 64);
-	assert_string_equal(c->state, "/run/fairlead/fairlead.sock.state");
+	assert_null(c->state);
 	assert_int_equal(c->idle.spins, 1000);
 	assert_int_equal(c->idle.sleep_min_us, 10);
 	assert_int_equal(c->idle.sleep_max_us, 200);
