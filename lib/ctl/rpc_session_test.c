@@ -14,13 +14,7 @@
 #define WORKERS 2
 #define FLOWS   40 /* of each worker */
 
-struct fixture {
-	struct test_ctl *t;
-	struct rte_mempool *pools[WORKERS + 1];
-	struct rcu *rcu;
-	struct neigh_table *neigh;
-	struct nic nic[2], *nics[2]; /* nothing is ever sent or received */
-};
+static struct rte_mempool *pool;
 
 static struct addr A(const char *text)
 {
@@ -57,78 +51,44 @@ static void flow_add(struct worker *w, const struct model *m, unsigned int i)
 
 static int group_setup(void **state)
 {
-	static struct fixture x;
-
-	for (int i = 0; i <= WORKERS; i++)
-		x.pools[i] = x.pools[0] ? x.pools[0] : test_pool("session", 256);
-	for (uint16_t i = 0; i < 2; i++) {
-		x.nic[i] = (struct nic){ .id = i, .txqs = WORKERS + 1, .mtu = 1500 };
-		x.nics[i] = &x.nic[i];
-	}
-	*state = &x;
+	pool = test_pool("session", 256);
 	return 0;
 }
 
 static int setup(void **state)
 {
-	struct fixture *x = *state;
-	struct faults faults = { 0 };
-	struct neigh_conf neighbours = neigh_defaults;
+	struct test_ctl *t = test_ctl_open_workers(test_document, WORKERS, pool);
 
-	x->t = test_ctl_create();
-	x->rcu = rcu_create(WORKERS);
-	neighbours.workers = WORKERS + 1;
-	x->neigh = neigh_create(&neighbours, x->rcu);
-	struct workers_conf conf = { .n = WORKERS, .nics = x->nics, .n_nics = 2, .neigh = x->neigh, .neigh_conf = &neighbours, .pools = x->pools,
-		.rcu = x->rcu, .snapshot = &x->t->snapshot, .max_v4 = 1024, .max_v6 = 1024, .tsc_hz = 1000000000 };
-	x->t->c.target.workers = workers_create(&conf, &faults);
-	assert_non_null(x->t->c.target.workers);
-	x->t->c.target.neigh = x->neigh;
-	x->t->c.target.rcu = x->rcu;
-	test_ctl_configure(x->t, test_document);
-	for (unsigned int w = 0; w < WORKERS; w++) {
-		rcu_online(x->rcu, w);
-		worker_poll(x->t->c.target.workers->worker[w], 1000000000);
+	for (unsigned int w = 0; w < WORKERS; w++)
 		for (unsigned int i = 0; i < FLOWS; i++)
-			flow_add(x->t->c.target.workers->worker[w], x->t->snapshot.model, i);
-	}
+			flow_add(t->c.target.workers->worker[w], t->snapshot.model, i);
+	*state = t;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct fixture *x = *state;
-	struct workers *all = x->t->c.target.workers;
-
-	for (unsigned int w = 0; w < WORKERS; w++)
-		rcu_offline(x->rcu, w);
-	test_ctl_close(x->t);
-	workers_destroy(all);
-	neigh_destroy(x->neigh);
-	rcu_destroy(x->rcu);
+	test_ctl_close(*state);
 	return 0;
 }
 
-/* Workers and control core take turns until the call is answered. */
-static json_t *ask(struct fixture *x, const char *method, const char *params)
+/* The answer to a call, whenever it comes. */
+static json_t *ask(struct test_ctl *t, const char *method, const char *params)
 {
-	json_t *response = test_call(x->t, method, params);
+	json_t *response = test_call(t, method, params);
 
-	for (int i = 0; i < 1000 && !response; i++) {
-		for (unsigned int w = 0; w < WORKERS; w++)
-			worker_poll(x->t->c.target.workers->worker[w], 1000000000);
-		rpc_poll(&x->t->c);
-		if (x->t->n)
-			response = json_loads(x->t->said, 0, NULL);
+	if (!response) {
+		test_ctl_settle(t);
+		response = json_loads(t->said, 0, NULL);
 	}
 	assert_non_null(response);
-	assert_int_equal(x->t->lines, 1);
+	assert_int_equal(t->lines, 1);
 	return response;
 }
 
-static json_int_t number(struct fixture *x, const char *method, const char *params, const char *key)
+static json_int_t number(struct test_ctl *t, const char *method, const char *params, const char *key)
 {
-	json_t *response = ask(x, method, params);
+	json_t *response = ask(t, method, params);
 	json_t *value = json_object_get(json_object_get(response, "result"), key);
 	json_int_t n = json_integer_value(value);
 
@@ -137,14 +97,14 @@ static json_int_t number(struct fixture *x, const char *method, const char *para
 	return n;
 }
 
-static json_int_t count(struct fixture *x, const char *params)
+static json_int_t count(struct test_ctl *t, const char *params)
 {
-	return number(x, "session.count", params, "sessions");
+	return number(t, "session.count", params, "sessions");
 }
 
-static void refuse(struct fixture *x, const char *method, const char *params, int code, const char *text)
+static void refuse(struct test_ctl *t, const char *method, const char *params, int code, const char *text)
 {
-	json_t *response = ask(x, method, params);
+	json_t *response = ask(t, method, params);
 	const json_t *error = json_object_get(response, "error");
 
 	assert_string_equal(json_string_value(json_object_get(error, "message")), text);
@@ -154,48 +114,48 @@ static void refuse(struct fixture *x, const char *method, const char *params, in
 
 static void test_count(void **state)
 {
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 
-	assert_int_equal(count(x, "{}"), 2 * FLOWS);
-	assert_int_equal(count(x, "{\"server\":\"webA\"}"), FLOWS);
-	assert_int_equal(count(x, "{\"server\":\"web/webB\"}"), FLOWS);
-	assert_int_equal(count(x, "{\"service\":\"web\",\"protocol\":\"tcp\"}"), 2 * FLOWS);
-	assert_int_equal(count(x, "{\"protocol\":\"udp\"}"), 0);
-	assert_int_equal(count(x, "{\"state\":\"fin\"}"), 2 * FLOWS / 5);
-	assert_int_equal(count(x, "{\"state\":\"fin\",\"server\":\"webA\"}"), FLOWS / 5);
-	assert_int_equal(count(x, "{\"client\":\"192.0.2.101\"}"), 2);
-	assert_int_equal(count(x, "{\"client\":\"192.0.2.104/30\"}"), 8);
-	assert_int_equal(count(x, "{\"client\":\"2001:db8::/32\"}"), 0);
+	assert_int_equal(count(t, "{}"), 2 * FLOWS);
+	assert_int_equal(count(t, "{\"server\":\"webA\"}"), FLOWS);
+	assert_int_equal(count(t, "{\"server\":\"web/webB\"}"), FLOWS);
+	assert_int_equal(count(t, "{\"service\":\"web\",\"protocol\":\"tcp\"}"), 2 * FLOWS);
+	assert_int_equal(count(t, "{\"protocol\":\"udp\"}"), 0);
+	assert_int_equal(count(t, "{\"state\":\"fin\"}"), 2 * FLOWS / 5);
+	assert_int_equal(count(t, "{\"state\":\"fin\",\"server\":\"webA\"}"), FLOWS / 5);
+	assert_int_equal(count(t, "{\"client\":\"192.0.2.101\"}"), 2);
+	assert_int_equal(count(t, "{\"client\":\"192.0.2.104/30\"}"), 8);
+	assert_int_equal(count(t, "{\"client\":\"2001:db8::/32\"}"), 0);
 }
 
 static void test_errors(void **state)
 {
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 
-	refuse(x, "session.count", "{\"service\":\"wob\"}", RPC_NOT_FOUND, "no service \"wob\"");
-	refuse(x, "session.list", "{\"server\":\"webX\"}", RPC_NOT_FOUND, "no server \"webX\"");
-	refuse(x, "session.list", "{\"server\":\"nope/webA\"}", RPC_NOT_FOUND, "no server \"nope/webA\"");
-	refuse(x, "session.list", "{\"cursor\":\"7.0\"}", RPC_INVALID_PARAMS, "cursor: not one that session.list gave");
-	refuse(x, "session.list", "{\"cursor\":\"xyz\"}", RPC_INVALID_PARAMS, "cursor: not one that session.list gave");
-	refuse(x, "session.list", "{\"cursor\":\"0.0 \"}", RPC_INVALID_PARAMS, "cursor: not one that session.list gave");
-	refuse(x, "session.list", "{\"limit\":10001}", RPC_INVALID_PARAMS,
+	refuse(t, "session.count", "{\"service\":\"wob\"}", RPC_NOT_FOUND, "no service \"wob\"");
+	refuse(t, "session.list", "{\"server\":\"webX\"}", RPC_NOT_FOUND, "no server \"webX\"");
+	refuse(t, "session.list", "{\"server\":\"nope/webA\"}", RPC_NOT_FOUND, "no server \"nope/webA\"");
+	refuse(t, "session.list", "{\"cursor\":\"7.0\"}", RPC_INVALID_PARAMS, "cursor: not one that session.list gave");
+	refuse(t, "session.list", "{\"cursor\":\"xyz\"}", RPC_INVALID_PARAMS, "cursor: not one that session.list gave");
+	refuse(t, "session.list", "{\"cursor\":\"0.0 \"}", RPC_INVALID_PARAMS, "cursor: not one that session.list gave");
+	refuse(t, "session.list", "{\"limit\":10001}", RPC_INVALID_PARAMS,
 		"invalid parameters: limit: 10001; needed is an integer from 1 to 10000");
-	refuse(x, "session.flush", "{}", RPC_INVALID_PARAMS,
+	refuse(t, "session.flush", "{}", RPC_INVALID_PARAMS,
 		"say which sessions, or \"all\": true for every one; not both");
-	refuse(x, "session.flush", "{\"all\":true,\"server\":\"webA\"}", RPC_INVALID_PARAMS,
+	refuse(t, "session.flush", "{\"all\":true,\"server\":\"webA\"}", RPC_INVALID_PARAMS,
 		"say which sessions, or \"all\": true for every one; not both");
-	refuse(x, "session.flush", "{\"all\":false}", RPC_INVALID_PARAMS,
+	refuse(t, "session.flush", "{\"all\":false}", RPC_INVALID_PARAMS,
 		"say which sessions, or \"all\": true for every one; not both");
 	/* A name that two pools have. */
-	json_decref(ask(x, "server.add", "{\"pool\":\"spare\",\"name\":\"webA\",\"address\":\"10.0.0.19\"}"));
-	refuse(x, "session.count", "{\"server\":\"webA\"}", RPC_INVALID_PARAMS,
+	json_decref(ask(t, "server.add", "{\"pool\":\"spare\",\"name\":\"webA\",\"address\":\"10.0.0.19\"}"));
+	refuse(t, "session.count", "{\"server\":\"webA\"}", RPC_INVALID_PARAMS,
 		"2 pools have a server \"webA\"; say \"POOL/webA\"");
 }
 
 static void test_list(void **state)
 {
-	struct fixture *x = *state;
-	json_t *response = ask(x, "session.list", "{\"client\":\"192.0.2.101\"}"), *session;
+	struct test_ctl *t = *state;
+	json_t *response = ask(t, "session.list", "{\"client\":\"192.0.2.101\"}"), *session;
 	const json_t *result = json_object_get(response, "result");
 	json_t *want;
 	size_t i;
@@ -220,14 +180,14 @@ static void test_list(void **state)
 /* Pages of seven meet every session once. */
 static void test_pages(void **state)
 {
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 	json_t *seen = json_object(), *response, *session, *cursor;
 	char params[128] = "{\"limit\":7}";
 	unsigned int pages = 0;
 	size_t i;
 
 	do {
-		response = ask(x, "session.list", params);
+		response = ask(t, "session.list", params);
 		json_array_foreach (json_object_get(json_object_get(response, "result"), "sessions"), i, session) {
 			const char *client = json_string_value(json_object_get(session, "client"));
 
@@ -249,13 +209,13 @@ static void test_pages(void **state)
 
 static void test_flush(void **state)
 {
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 
-	assert_int_equal(number(x, "session.flush", "{\"server\":\"webA\"}", "flushed"), FLOWS);
-	assert_int_equal(count(x, "{}"), FLOWS);
-	assert_int_equal(count(x, "{\"server\":\"webA\"}"), 0);
-	assert_int_equal(number(x, "session.flush", "{\"all\":true}", "flushed"), FLOWS);
-	assert_int_equal(count(x, "{}"), 0);
+	assert_int_equal(number(t, "session.flush", "{\"server\":\"webA\"}", "flushed"), FLOWS);
+	assert_int_equal(count(t, "{}"), FLOWS);
+	assert_int_equal(count(t, "{\"server\":\"webA\"}"), 0);
+	assert_int_equal(number(t, "session.flush", "{\"all\":true}", "flushed"), FLOWS);
+	assert_int_equal(count(t, "{}"), 0);
 }
 
 /* A batch is answered when the last of it is. */
@@ -264,64 +224,58 @@ static void test_batch(void **state)
 	static const char batch[] =
 		"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
 		"\"stats.drops\"},{\"jsonrpc\":\"2.0\",\"method\":\"session.count\"}]";
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 
-	assert_string_equal(test_ask(x->t, batch), "");
-	for (int i = 0; i < 1000 && rpc_poll(&x->t->c); i++)
-		for (unsigned int w = 0; w < WORKERS; w++)
-			worker_poll(x->t->c.target.workers->worker[w], 1000000000);
-	assert_string_equal(x->t->said,
+	assert_string_equal(test_ask(t, batch), "");
+	test_ctl_settle(t);
+	assert_string_equal(t->said,
 		"[{\"jsonrpc\":\"2.0\",\"result\":[],\"id\":2},{\"jsonrpc\":\"2.0\",\"result\":{\"sessions\":80},\"id\":1}]\n");
 }
 
 /* The client goes while its call waits: nothing is sent, and the workers' requests are waited for. */
 static void test_gone(void **state)
 {
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 
 	for (int i = 0; i < 3; i++) {
-		assert_string_equal(test_ask(x->t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.list\"}"), "");
-		assert_string_equal(test_ask(x->t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"}"), "");
+		assert_string_equal(test_ask(t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.list\"}"), "");
+		assert_string_equal(test_ask(t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"}"), "");
 	}
-	assert_int_equal(rpc_poll(&x->t->c), 6);
-	assert_true(rpc_waiting(x->t->c.rpc, x->t));
-	rpc_forget(x->t->c.rpc, x->t);
+	assert_int_equal(rpc_poll(&t->c), 6);
+	assert_true(rpc_waiting(t->c.rpc, t));
+	rpc_forget(t->c.rpc, t);
 	/* The workers have them: still waiting. */
-	assert_int_equal(rpc_poll(&x->t->c), 6);
-	for (int i = 0; i < 1000 && rpc_poll(&x->t->c); i++)
-		for (unsigned int w = 0; w < WORKERS; w++)
-			worker_poll(x->t->c.target.workers->worker[w], 1000000000);
-	assert_int_equal(rpc_poll(&x->t->c), 0);
-	assert_false(rpc_waiting(x->t->c.rpc, x->t));
-	assert_int_equal(x->t->n, 0);
+	assert_int_equal(rpc_poll(&t->c), 6);
+	test_ctl_settle(t);
+	assert_int_equal(rpc_poll(&t->c), 0);
+	assert_false(rpc_waiting(t->c.rpc, t));
+	assert_int_equal(t->n, 0);
 }
 
 static void test_too_many(void **state)
 {
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 
 	for (int i = 0; i < RPC_DEFERRED_MAX; i++)
-		assert_string_equal(test_ask(x->t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"}"), "");
-	assert_string_equal(test_ask(x->t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"session.count\"}"),
+		assert_string_equal(test_ask(t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"}"), "");
+	assert_string_equal(test_ask(t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"session.count\"}"),
 		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":4,\"message\":\"64 requests wait for the workers already; try again "
 		"later\"},\"id\":2}");
 	/* More than a worker's ring holds: those that do not fit are posted later. All are answered. */
-	x->t->n = x->t->lines = 0;
-	for (int i = 0; i < 10000 && rpc_poll(&x->t->c); i++)
-		for (unsigned int w = 0; w < WORKERS; w++)
-			worker_poll(x->t->c.target.workers->worker[w], 1000000000);
-	assert_int_equal(x->t->lines, RPC_DEFERRED_MAX);
+	t->n = t->lines = 0;
+	test_ctl_settle(t);
+	assert_int_equal(t->lines, RPC_DEFERRED_MAX);
 }
 
 /* The daemon stops while calls wait: freed with it (the sanitizer would tell), nothing is sent. */
 static void test_stop(void **state)
 {
-	struct fixture *x = *state;
+	struct test_ctl *t = *state;
 
-	test_ask(x->t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.list\"}");
-	test_ask(x->t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"}");
-	assert_int_equal(rpc_poll(&x->t->c), 2);
-	assert_int_equal(x->t->n, 0);
+	test_ask(t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.list\"}");
+	test_ask(t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"}");
+	assert_int_equal(rpc_poll(&t->c), 2);
+	assert_int_equal(t->n, 0);
 }
 
 static void test_worker_list(void **state)
@@ -342,8 +296,8 @@ static void test_worker_list(void **state)
 
 static void test_neighbours(void **state)
 {
-	struct fixture *x = *state;
-	json_t *response = ask(x, "neighbour.list", "{}");
+	struct test_ctl *t = *state;
+	json_t *response = ask(t, "neighbour.list", "{}");
 	const json_t *result = json_object_get(response, "result");
 
 	assert_true(json_is_array(json_object_get(result, "neighbours")));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For unit tests of the control side: a control core with a configuration in force, without ports, and its RPC. */
+/*
+ * For tests of the control side: a control core with a configuration in force and its RPC, with worker objects if wanted. Nothing is ever
+ * sent or received.
+ */
 #ifndef TEST_CTL_H
 #define TEST_CTL_H
 
@@ -7,11 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rcu.h"
 #include "ctl/rpc.h"
+#include "test_eal.h"
+
+#define TEST_TSC 1000000000 /* the workers' time, which stands still: one second */
 
 struct test_ctl {
 	struct ctl c;
 	struct snapshot snapshot;
+	struct nic nic[2], *nics[2];
 	char said[1 << 20]; /* what rpc_input() gave out since the last test_ask() */
 	size_t n;
 	unsigned int lines;
@@ -100,12 +108,65 @@ static inline struct test_ctl *test_ctl_open(const char *document)
 	return t;
 }
 
+/* A control core with n workers. pool: any. */
+static inline struct test_ctl *test_ctl_open_workers(const char *document, unsigned int n, struct rte_mempool *pool)
+{
+	struct test_ctl *t = test_ctl_create();
+	struct config_target *target = &t->c.target;
+	struct neigh_conf neighbours = neigh_defaults;
+	struct rte_mempool *pools[RTE_MAX_LCORE];
+	struct faults faults = { 0 };
+
+	neighbours.workers = n + 1;
+	for (unsigned int i = 0; i <= n; i++)
+		pools[i] = pool;
+	for (uint16_t i = 0; i < 2; i++) {
+		t->nic[i] = (struct nic){ .id = i, .txqs = (uint16_t)(n + 1), .mtu = 1500 };
+		t->nics[i] = &t->nic[i];
+	}
+	target->rcu = rcu_create(n);
+	target->neigh = neigh_create(&neighbours, target->rcu);
+	struct workers_conf conf = { .n = n, .nics = t->nics, .n_nics = 2, .neigh = target->neigh, .neigh_conf = &neighbours,
+		.pools = pools, .rcu = target->rcu, .snapshot = &t->snapshot, .max_v4 = 1024, .max_v6 = 1024,
+		.tsc_hz = TEST_TSC };
+	target->workers = workers_create(&conf, &faults);
+	if (!target->workers)
+		abort();
+	test_ctl_configure(t, document);
+	for (unsigned int i = 0; i < n; i++) {
+		rcu_online(target->rcu, i);
+		worker_poll(target->workers->worker[i], TEST_TSC);
+	}
+	return t;
+}
+
+/* Workers and control core take turns until no call waits. */
+static inline void test_ctl_settle(struct test_ctl *t)
+{
+	for (unsigned int i = 0; rpc_poll(&t->c); i++) {
+		if (i == 100000)
+			abort();
+		for (unsigned int w = 0; w < t->c.target.workers->n; w++)
+			worker_poll(t->c.target.workers->worker[w], TEST_TSC);
+	}
+}
+
 static inline void test_ctl_close(struct test_ctl *t)
 {
+	struct config_target *target = &t->c.target;
+
 	rpc_destroy(t->c.rpc);
-	config_target_clear(&t->c.target);
-	model_slots_destroy(t->c.target.slots);
-	admin_destroy(t->c.target.admin);
+	if (target->workers)
+		for (unsigned int w = 0; w < target->workers->n; w++)
+			rcu_offline(target->rcu, w);
+	config_target_clear(target);
+	if (target->workers) {
+		workers_destroy(target->workers);
+		neigh_destroy(target->neigh);
+		rcu_destroy(target->rcu);
+	}
+	model_slots_destroy(target->slots);
+	admin_destroy(target->admin);
 	free(t);
 }
 
