@@ -653,41 +653,44 @@ static bool pages_usable(const struct pages *p, bool in_memory, struct faults *f
 	return true;
 }
 
-static void check_memory(const struct host *h, const struct eal_plan *plan, struct faults *faults)
+static void check_hugepages(
+	const struct memory *m, uint64_t need, bool in_memory, struct faults *faults)
 {
-	bool in_memory = eal_has_option(plan, "--in-memory", NULL);
-	uint64_t need = needed_mib(plan), have = 0;
-	size_t before = faults->errors;
-	struct memory m;
 	struct faults unusable = { 0 };
+	uint64_t have = 0, usable = 0;
 	char pages[256];
 
-	read_memory(h, plan, &m);
-	if (eal_has_option(plan, "--no-huge", NULL)) {
-		if (m.available_mib && m.available_mib < need)
-			fault_add(faults, "",
-				"%" PRIu64 " MiB of memory are planned, %" PRIu64
-				" MiB are available: "
-				"lower \"limits\"",
-				need, m.available_mib);
-		return;
+	for (unsigned int i = 0; i < m->n; i++) {
+		uint64_t mib = m->size[i].free * m->size[i].kib >> 10;
+
+		have += mib;
+		usable += pages_usable(&m->size[i], in_memory, &unusable) ? mib : 0;
 	}
-	for (unsigned int i = 0; i < m.n; i++)
-		if (pages_usable(&m.size[i], in_memory, &unusable))
-			have += m.size[i].free * m.size[i].kib >> 10;
-	if (have >= need && have > 0)
-		goto out; /* pages of another size will do */
-	for (size_t i = 0; i < unusable.n; i++)
-		fault_add(faults, "", "%s", unusable.list[i].text);
-	if (faults->errors > before)
-		goto out;
-	describe_pages(&m, pages, sizeof(pages));
-	fault_add(faults, "",
-		"%" PRIu64 " MiB of hugepages are planned, free are %s: reserve them with "
-		"scripts/bind-nic hugepages %" PRIu64 "M, or do without: -- --no-huge",
-		need, pages, need);
-out:
+	describe_pages(m, pages, sizeof(pages));
+	if (have == 0 || have < need)
+		fault_add(faults, "",
+			"%" PRIu64 " MiB of hugepages are planned, free are %s: reserve them with "
+			"scripts/bind-nic hugepages %" PRIu64 "M, or do without: -- --no-huge",
+			need, pages, need);
+	else if (usable < need)
+		for (size_t i = 0; i < unusable.n; i++)
+			fault_add(faults, "", "%s", unusable.list[i].text);
 	faults_free(&unusable);
+}
+
+static void check_memory(const struct host *h, const struct eal_plan *plan, struct faults *faults)
+{
+	uint64_t need = needed_mib(plan);
+	struct memory m;
+
+	read_memory(h, plan, &m);
+	if (!eal_has_option(plan, "--no-huge", NULL))
+		check_hugepages(&m, need, eal_has_option(plan, "--in-memory", NULL), faults);
+	else if (m.available_mib && m.available_mib < need)
+		fault_add(faults, "",
+			"%" PRIu64 " MiB of memory are planned, %" PRIu64
+			" MiB are available: lower \"limits\"",
+			need, m.available_mib);
 }
 
 int eal_precheck(const struct host *h, const struct eal_plan *plan, const struct device_spec *specs,

@@ -351,6 +351,11 @@ static void hugepages_not_mounted(void **state)
 	plan.extra = extra;
 	plan.n_extra = 1;
 	no_fault(&plan);
+	/* Too few, mounted or not: how many are needed comes first. */
+	plan.n_extra = 0;
+	plan.memory = 4ull << 30;
+	ONE_FAULT(&plan, "", "4416 MiB of hugepages are planned", "1 of 1 pages of 1 GiB");
+	plan.memory = 128 << 20;
 	put("/proc/mounts", "none /dev/hugepages hugetlbfs rw,pagesize=1024M 0 0\n");
 	plan.n_extra = 0;
 	no_fault(&plan);
