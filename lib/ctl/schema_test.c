@@ -421,6 +421,20 @@ static void test_schema(void **state)
 	schema_free(s);
 }
 
+/* The example of the reference works as it stands. */
+static void test_example(void **state)
+{
+	const json_t *rule;
+	struct schema *s = load(&rule);
+	struct faults faults = { 0 };
+	struct config *c = config_read(json_object_get(s->doc, "example"), &faults);
+
+	assert_faults(&faults, "");
+	assert_non_null(c);
+	config_free(c);
+	schema_free(s);
+}
+
 static void test_get(void **state)
 {
 	const json_t *rule;
@@ -471,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_example),
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_strange),
 	};
