@@ -345,34 +345,78 @@ void listener_poll(struct ctl *c, struct listener *l)
 
 /* ---- the socket ------------------------------------------------------------------------------- */
 
-/* The lock says who serves PATH. Returns its descriptor, or -errno with a fault. */
-static int lock_take(const char *path, struct faults *faults)
+/* The longest path of a lock, with its NUL. */
+#define LOCK_NAME_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8)
+
+static void lock_name(const char *path, char name[LOCK_NAME_MAX])
 {
-	char name[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8], pid[16] = "";
+	snprintf(name, LOCK_NAME_MAX, "%s.lock", path);
+}
+
+/* Whether fd is the file of that name still: who held the lock last may have removed it meanwhile. */
+static bool lock_is_there(int fd, const char *name)
+{
+	struct stat open, there;
+
+	return fstat(fd, &open) == 0 && stat(name, &there) == 0 && open.st_dev == there.st_dev &&
+	       open.st_ino == there.st_ino;
+}
+
+/* Opens the lock and locks it. Its descriptor, or -errno; -EBUSY with the owner's pid, a number or "". */
+static int lock_open(const char *name, char pid[16])
+{
 	ssize_t n;
 	int fd, rc;
 
-	snprintf(name, sizeof(name), "%s.lock", path);
-	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0) {
-		rc = -errno;
-		fault_add(faults, "socket.path", "cannot open the lock %s: %s", name, strerror(errno));
-		return rc;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		n = read(fd, pid, sizeof(pid) - 1);
-		pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-		fault_add(faults, "socket.path",
+	do {
+		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+			n = read(fd, pid, 15);
+			pid[n > 0 ? n : 0] = '\0';
+			pid[strspn(pid, "0123456789")] = '\0';
+			close(fd);
+			return rc;
+		}
+		rc = lock_is_there(fd, name);
+		if (!rc)
+			close(fd);
+	} while (!rc);
+	return fd;
+}
+
+/* The lock says who serves PATH. Returns its descriptor, or -errno with a fault. */
+static int lock_take(const char *path, struct faults *faults)
+{
+	char name[LOCK_NAME_MAX], pid[16] = "";
+	int fd, n;
+
+	lock_name(path, name);
+	fd = lock_open(name, pid);
+	if (fd == -EBUSY)
+		fault_add(faults, "control-socket.path",
 			"another fairlead (pid %s) serves %s; stop it first, or give this one another --socket",
 			pid[0] ? pid : "unknown", path);
-		close(fd);
-		return rc;
-	}
+	else if (fd < 0)
+		fault_add(faults, "control-socket.path", "cannot open the lock %s: %s", name, strerror(-fd));
+	if (fd < 0)
+		return fd;
 	n = snprintf(pid, sizeof(pid), "%d\n", getpid());
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n)
 		log_warn("cannot write the pid into %s: %s", name, strerror(errno));
 	return fd;
+}
+
+/* Removes the lock while it is held, so that nobody finds it unlocked. */
+static void lock_release(int fd, const char *path)
+{
+	char name[LOCK_NAME_MAX];
+
+	lock_name(path, name);
+	unlink(name);
+	close(fd);
 }
 
 /* Removes a socket that a daemon before us left; the lock is ours, so nobody serves it. */
@@ -383,7 +427,7 @@ static int stale_remove(const char *path, struct faults *faults)
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode)) {
-		fault_add(faults, "socket.path", "%s is there and is not a socket; remove it, or choose another path",
+		fault_add(faults, "control-socket.path", "%s is there and is not a socket; remove it, or choose another path",
 			path);
 		return -EEXIST;
 	}
@@ -397,9 +441,9 @@ static int owner_find(const struct listener_conf *conf, uid_t *uid, gid_t *gid, 
 	const struct group *group = conf->group ? getgrnam(conf->group) : NULL;
 
 	if (conf->owner && !user)
-		fault_add(faults, "socket.owner", "no user \"%s\" on this system", conf->owner);
+		fault_add(faults, "control-socket.owner", "no user \"%s\" on this system", conf->owner);
 	if (conf->group && !group)
-		fault_add(faults, "socket.group", "no group \"%s\" on this system", conf->group);
+		fault_add(faults, "control-socket.group", "no group \"%s\" on this system", conf->group);
 	*uid = user ? user->pw_uid : (uid_t)-1;
 	*gid = group ? group->gr_gid : (gid_t)-1;
 	return (conf->owner && !user) || (conf->group && !group) ? -ENOENT : 0;
@@ -426,7 +470,7 @@ static int socket_bind(const struct listener_conf *conf, int fd, struct faults *
 	} else {
 		rc = -errno;
 	}
-	fault_add(faults, "socket.path", "cannot make the socket %s: %s", conf->path, strerror(-rc));
+	fault_add(faults, "control-socket.path", "cannot make the socket %s: %s", conf->path, strerror(-rc));
 	return rc;
 }
 
@@ -450,7 +494,7 @@ static int path_check(const char *path, struct faults *faults)
 
 	if (strlen(path) <= max && path[0] != '\0')
 		return 0;
-	fault_add(faults, "socket.path", "a path of %zu bytes; a socket's has 1 to %zu", strlen(path), max);
+	fault_add(faults, "control-socket.path", "a path of %zu bytes; a socket's has 1 to %zu", strlen(path), max);
 	return -ENAMETOOLONG;
 }
 
@@ -498,7 +542,7 @@ struct listener *listener_open(struct ctl *c, const struct listener_conf *conf, 
 		return l;
 fail:
 	if (faults->errors == before)
-		fault_add(faults, "socket.path", "cannot serve %s: %s", conf->path, strerror(-rc));
+		fault_add(faults, "control-socket.path", "cannot serve %s: %s", conf->path, strerror(-rc));
 	if (l)
 		listener_close(c, l);
 	errno = -rc;
@@ -516,7 +560,7 @@ void listener_close(struct ctl *c, struct listener *l)
 		close(l->fd);
 	}
 	if (l->lock >= 0)
-		close(l->lock);
+		lock_release(l->lock, l->path);
 	free(l->path);
 	free(l);
 }
