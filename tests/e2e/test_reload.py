@@ -112,7 +112,7 @@ def test_server_added_and_removed_under_load(lab, own, pool):
     version, name = pool
     address = VIP["nat", version]
     with Requests(lab, address) as requests, Crowd(lab, address, WHOAMI_PORT, 20, pause=0.05) as crowd:
-        assert requests.next(40) == {"s1": 20, "s2": 20}
+        assert set(requests.next(40)) == {"s1", "s2"}
         crowd.progress()
         own.ctl("server", "add", name, "s3", SERVERS["s3"][version])
         got = requests.next(60)

@@ -6,7 +6,14 @@ import subprocess
 
 import pytest
 from balancer import FAIRLEAD, Balancer, lab_config
-from lab import ROOT, VIP, wait_for
+from lab import ROOT, VIP, eal_prefix, wait_for
+
+
+@pytest.fixture
+def own_lab(shared):
+    """For tests that start fairlead themselves: no other one is at the lab's interfaces."""
+    shared.release()
+
 
 # A fault has to end the program soon; this is the bound after which a test gives up on that.
 SOON = 10
@@ -43,7 +50,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_ends_the_start(lab, name):
+def test_fault_ends_the_start(lab, name, own_lab):
     config, message = FAULTS[name]
     status, said = run(lab, config)
     assert status == 1
@@ -101,7 +108,7 @@ def test_check_needs_no_root(lab):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_no_permission(lab):
+def test_no_permission(lab, own_lab):
     """Without the right to open raw sockets, the message says what is missing."""
     b = Balancer(lab, lab_config(), name="refused")
     done = lab.run("lb", ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", *b.command("--", *b.eal)],
@@ -111,7 +118,7 @@ def test_no_permission(lab):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stops_cleanly(lab, number):
+def test_stops_cleanly(lab, number, own_lab):
     with Balancer(lab, lab_config(), name="stopped") as b:
         lab.curl(VIP["nat", 4], 4)
         b.process.send_signal(number)
@@ -120,7 +127,7 @@ def test_stops_cleanly(lab, number):
     assert not [f for f in os.listdir(lab.directory) if f.startswith("stopped.sock")]
 
 
-def test_starts_again_after_a_crash(lab):
+def test_starts_again_after_a_crash(lab, own_lab):
     """A daemon that was killed leaves its socket; the next one takes its place."""
     first = Balancer(lab, lab_config(), name="killed").start()
     first.process.kill()
@@ -130,15 +137,14 @@ def test_starts_again_after_a_crash(lab):
         assert lab.curl(VIP["nat", 4], 4) == {"s1": 2, "s2": 2}
 
 
-def test_without_hugepages_alone(lab):
-    """--no-huge is enough; what the EAL keeps under /run/dpdk is told apart by --file-prefix."""
-    prefix = lab.prefix
-    with Balancer(lab, lab_config(), name="nohuge", eal=["--no-huge", f"--file-prefix={prefix}"]):
+def test_without_hugepages_alone(lab, own_lab):
+    """--no-huge is enough; what the EAL keeps under /run/dpdk is gone at the end."""
+    with Balancer(lab, lab_config(), name="nohuge", eal=["--no-huge"]):
         assert lab.curl(VIP["dr", 4], 4) == {"s1": 2, "s2": 2}
-    subprocess.run(["rm", "-rf", f"/run/dpdk/{prefix}"])
+    assert not os.path.exists(f"/run/dpdk/{eal_prefix(lab.prefix)}")
 
 
-def test_shown_configuration_starts_the_same(lab):
+def test_shown_configuration_starts_the_same(lab, own_lab):
     """What `config show` prints is a file that starts a balancer which prints it again, and works."""
     with Balancer(lab, lab_config(), name="shown") as b:
         b.ctl("server", "weight", "servers-v4", "s1", 3)

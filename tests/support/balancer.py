@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from lab import IPERF_PORT, LabError, PORT_ADDRESS, ROOT, SERVERS, VIP, WHOAMI_PORT, endpoint, wait_for
+from lab import IPERF_PORT, LabError, PORT_ADDRESS, ROOT, SERVERS, VIP, WHOAMI_PORT, eal_prefix, endpoint, wait_for
 
 BUILD = os.environ.get("FAIRLEAD_BUILD", os.path.join(ROOT, "build"))
 FAIRLEAD = os.path.join(BUILD, "app/fairlead/fairlead")
@@ -48,12 +48,15 @@ def lab_config(modes=MODES, servers=("s1", "s2"), bulk=False):
 
 
 class Balancer:
-    """The daemon in the lab's namespace `lb`. eal: EAL arguments; the ones given here leave no files on the machine."""
+    """The daemon in the lab's namespace `lb`. eal: EAL arguments, by default those that need no hugepages and leave no files;
+    several daemons of one machine are told apart by --file-prefix."""
 
     def __init__(self, lab, config, name="fairlead", eal=("--no-huge", "--in-memory")):
-        self.lab, self.name, self.eal = lab, name, list(eal)
+        self.lab, self.name = lab, name
+        self.eal = [*eal, f"--file-prefix={eal_prefix(lab.prefix)}"]
         self.path = os.path.join(lab.directory, f"{name}.json")
         self.socket = os.path.join(lab.directory, f"{name}.sock")
+        self.log_name = f"{name}.log"
         self.process = None
         self.write(config)
 
@@ -66,7 +69,8 @@ class Balancer:
 
     def start(self, timeout=20):
         """Returns when the control socket answers."""
-        self.process = self.lab.spawn("lb", self.command("--", *self.eal), f"{self.name}.log")
+        open(os.path.join(self.lab.directory, self.log_name), "w").close()
+        self.process = self.lab.spawn("lb", self.command("--", *self.eal), self.log_name)
 
         def answers():
             if self.process.poll() is not None:
@@ -80,7 +84,7 @@ class Balancer:
         return self
 
     def log(self):
-        return self.lab.log(f"{self.name}.log")
+        return self.lab.log(self.log_name)
 
     def ctl(self, *arguments, check=True, as_json=True):
         """fairleadctl --json ARGUMENTS; LabError when it fails. See get() for the result alone."""

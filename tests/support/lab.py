@@ -191,6 +191,11 @@ class Namespaces:
         self.close()
 
 
+def eal_prefix(prefix):
+    """--file-prefix for a lab; not "fairlead", which is that of a daemon in earnest."""
+    return f"{prefix}-lab"
+
+
 def remove(prefix, names):
     """Ends what runs in the namespaces and deletes them; what is gone already is no error."""
     there = [n for n in (f"{prefix}-{name}" for name in reversed(names)) if os.path.exists(f"/run/netns/{n}")]
@@ -211,6 +216,8 @@ def remove(prefix, names):
     running(signal.SIGKILL)
     for ns in there:
         subprocess.run(["ip", "netns", "del", ns])
+    # What the EAL of a fairlead that was killed leaves.
+    shutil.rmtree(f"/run/dpdk/{eal_prefix(prefix)}", ignore_errors=True)
 
 
 class Lab(Namespaces):
