@@ -510,9 +510,22 @@ static unsigned int arena_due(
 
 unsigned int flow_due(struct flow_table *t, uint32_t now_ms, struct flow **out, unsigned int max)
 {
+	/* Neither family waits for the other; what one leaves the other may have. */
 	unsigned int n = arena_due(&t->v4, now_ms, out, (max + 1) / 2);
 
-	return n + arena_due(&t->v6, now_ms, out + n, max - n);
+	n += arena_due(&t->v6, now_ms, out + n, max - n);
+	return n + arena_due(&t->v4, now_ms, out + n, max - n);
+}
+
+void flow_prefetch(const struct flow_table *t, const struct flow *f)
+{
+	struct tuple tuple = flow_tuple(f, DIR_FORWARD);
+
+	rte_prefetch0(bucket_of(t, flow_hash(t, &tuple)));
+	if (f->flags & FLOW_RETURN) {
+		tuple = flow_tuple(f, DIR_RETURN);
+		rte_prefetch0(bucket_of(t, flow_hash(t, &tuple)));
+	}
 }
 
 /* ---- walking and counting --------------------------------------------------------------------- */

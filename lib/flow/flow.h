@@ -142,6 +142,9 @@ void flow_arm(struct flow_table *t, struct flow *f, uint32_t at_ms);
 /* Flows whose timer is due, at most max; like wheel_advance(). */
 unsigned int flow_due(struct flow_table *t, uint32_t now_ms, struct flow **out, unsigned int max);
 
+/* Fetches what flow_close() will look at; the entry itself is at hand. */
+void flow_prefetch(const struct flow_table *t, const struct flow *f);
+
 /* A walk over all entries in slices: flows that stay during the whole walk are met exactly once.
  * Visits at most max entries (free ones count) from *cursor on, calls visit for each flow, which
  * may close it and returns false to stop early after it. *cursor is 0 at the end. */

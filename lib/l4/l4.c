@@ -367,16 +367,20 @@ uint32_t l4_deadline(const struct l4 *l, const struct flow *f)
 
 unsigned int l4_expire(struct l4 *l, unsigned int max)
 {
-	struct flow *due[2 * BURST_MAX];
-	unsigned int n = flow_due(l->flows, l->now_ms, due, RTE_MIN(max, RTE_DIM(due)));
+	struct flow *due[BURST_MAX];
+	unsigned int n = flow_due(l->flows, l->now_ms, due, RTE_MIN(max, RTE_DIM(due))), over = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		uint32_t deadline = l4_deadline(l, due[i]);
 
-		if ((int32_t)(deadline - l->now_ms) > 0)
+		if ((int32_t)(deadline - l->now_ms) > 0) {
 			flow_arm(l->flows, due[i], deadline);
-		else
-			l4_close(l, due[i]);
+		} else {
+			flow_prefetch(l->flows, due[i]);
+			due[over++] = due[i];
+		}
 	}
+	for (unsigned int i = 0; i < over; i++)
+		l4_close(l, due[i]);
 	return n;
 }

@@ -17,7 +17,9 @@
 
 #define HANDOFF_DEPTH  1024
 #define REQUEST_DEPTH  16
-#define EXPIRE_A_POLL  32 /* flows looked at, at most */
+/* Flows looked at in a poll: at least as fast as packets can open them, and a few more. */
+#define EXPIRE_A_POLL   BURST_MAX
+#define EXPIRE_A_PACKET 2
 
 /* ---- one turn ------------------------------------------------------------------------------- */
 
@@ -70,21 +72,23 @@ static unsigned int receive(struct worker *w)
 }
 
 /* A bounded number of timers a poll; those left are due in the next. */
-static unsigned int expire(struct worker *w)
+static unsigned int expire(struct worker *w, unsigned int packets)
 {
-	unsigned int n;
+	const unsigned int most = EXPIRE_A_POLL + EXPIRE_A_PACKET * packets;
+	unsigned int n, total = 0;
 
-	if (!w->timers_due)
-		return 0;
-	n = l4_expire(&w->l4, EXPIRE_A_POLL);
-	w->timers_due = n > 0;
-	return n;
+	while (w->timers_due && total < most) {
+		n = l4_expire(&w->l4, BURST_MAX);
+		w->timers_due = n > 0;
+		total += n;
+	}
+	return total;
 }
 
 unsigned int worker_poll(struct worker *w, uint64_t tsc)
 {
 	uint64_t passed = tsc - w->tsc_last;
-	unsigned int work;
+	unsigned int work, packets;
 
 	/* The time since the last poll began is that poll's. */
 	counter_add(w->was_busy ? &w->cycles.busy : &w->cycles.idle, passed);
@@ -94,8 +98,8 @@ unsigned int worker_poll(struct worker *w, uint64_t tsc)
 		return 0;
 
 	work = request_serve(w);
-	work += receive(w);
-	work += expire(w);
+	packets = receive(w);
+	work += packets + expire(w, packets);
 	work += net_flush(w->net);
 	rcu_quiescent(w->rcu, w->id);
 

@@ -390,6 +390,34 @@ static void test_table_full(void **state)
 	harness_destroy(h);
 }
 
+/* Full bursts of SYNs at every poll, as many a second as end in that time: the table does not fill
+ * up. */
+static void test_expiry_keeps_up(void **state)
+{
+	struct harness *h = balancer(1);
+	uint64_t sent = 0;
+	uint8_t buf[FRAME_MAX];
+
+	while (sent < 20000) {
+		for (int i = 0; i < BURST_MAX; i++, sent++) {
+			struct frame f = frame_make(TCP, sent % 2 ? "198.51.100.7" : "198.51.100.8",
+				(uint16_t)(1024 + sent / 2), sent % 4 < 2 ? NAT : DR, 80,
+				FRAME_SYN);
+
+			memcpy(f.eth_dst, h->nic[WAN]->mac.addr_bytes, 6);
+			memcpy(f.eth_src, h->host[0].mac, 6);
+			assert_true(harness_inject(h, WAN, 0, buf, frame_build(&f, buf)));
+		}
+		/* 30 s for 3,800 flows; the table holds 4,096. */
+		h->tsc += 30000000000u / 3800 * BURST_MAX;
+		harness_turn(h);
+		harness_forget(h);
+	}
+	assert_int_equal(harness_drops(h, DROP_flow_table_full), 0);
+	assert_int_equal(opened(h), sent);
+	harness_destroy(h);
+}
+
 /* ---- sessions ---------------------------------------------------------------------------------
  */
 
@@ -665,6 +693,7 @@ int main(void)
 	ADD(test_stray_reset);
 	ADD(test_stray_maglev);
 	ADD(test_table_full);
+	ADD(test_expiry_keeps_up);
 	ADD(test_sessions);
 	ADD(test_remove_server);
 	ADD(test_remove_service);

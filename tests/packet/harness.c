@@ -420,19 +420,23 @@ static unsigned int control(struct harness *h)
 	return n;
 }
 
+unsigned int harness_turn(struct harness *h)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < h->conf.workers; i++)
+		n += worker_poll(h->workers->worker[i], h->tsc);
+	n += control(h);
+	return n + collect(h);
+}
+
 void harness_step(struct harness *h)
 {
-	unsigned int n, turns = 0;
+	unsigned int turns = 0;
 
-	do {
-		n = 0;
-		for (unsigned int i = 0; i < h->conf.workers; i++)
-			n += worker_poll(h->workers->worker[i], h->tsc);
-		n += control(h);
-		n += collect(h);
+	while (harness_turn(h) > 0)
 		if (++turns > 10000)
 			fail_msg("the balancer does not come to rest");
-	} while (n > 0);
 }
 
 void harness_advance(struct harness *h, uint32_t ms)
@@ -506,6 +510,11 @@ void harness_send(struct harness *h, uint16_t nic, const struct frame *f)
 const struct captured *harness_take(struct harness *h)
 {
 	return h->next == h->n_out ? NULL : &h->out[h->next++];
+}
+
+void harness_forget(struct harness *h)
+{
+	h->next = h->n_out = 0;
 }
 
 const struct captured *harness_next(struct harness *h, struct frame *f)

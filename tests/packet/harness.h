@@ -86,8 +86,9 @@ struct harness *harness_create(const struct harness_conf *conf);
 /* Lets what waits time out; fails the test if a packet was lost from the pool. */
 void harness_destroy(struct harness *h);
 
-/* Turns everything until nothing moves. */
+/* Turns everything until nothing moves, or once. */
 void harness_step(struct harness *h);
+unsigned int harness_turn(struct harness *h);
 /* Moves the clock, turning every 50 ms and at the end. */
 void harness_advance(struct harness *h, uint32_t ms);
 
@@ -109,6 +110,9 @@ void harness_send(struct harness *h, uint16_t nic, const struct frame *f);
 const struct captured *harness_next(struct harness *h, struct frame *f);
 /* The same without reading it. */
 const struct captured *harness_take(struct harness *h);
+
+/* Forgets what was not looked at. */
+void harness_forget(struct harness *h);
 
 /* harness_send() and the one frame that must come out of it, through nic out. */
 struct frame harness_through(struct harness *h, uint16_t in, const struct frame *f, uint16_t out);
