@@ -23,6 +23,7 @@
 #define BENCH_WAN      0
 #define BENCH_LAN      1
 #define BENCH_NICS     2
+#define BENCH_ROUND    8192 /* packets of a round */
 
 struct bench_options {
 	enum mode mode;
@@ -31,7 +32,7 @@ struct bench_options {
 	uint32_t flows;
 	unsigned int packet; /* bytes of a frame on the wire, its checksum included */
 	unsigned int rounds;
-	unsigned int packets; /* mbufs: what is measured in one go */
+	unsigned int packets; /* mbufs: whole rounds of them */
 	unsigned int core;
 	bool json;
 	bool no_huge; /* do without hugepages even if there are some */

@@ -30,6 +30,7 @@ struct run {
 	struct item *item; /* a batch */
 	struct rte_mbuf **back;
 	unsigned int n_back; /* mbufs at hand for the next batch */
+	unsigned int at;     /* of the batch: the next packet to run */
 	uint64_t *burst;     /* cycles of each burst of the round */
 	unsigned int n_bursts;
 	uint8_t *server; /* by flow (NAT): whom its packets went to */
@@ -94,19 +95,21 @@ static void time_pass(struct run *run)
 	run->ns_left -= floor(run->ns_left);
 }
 
-/* Runs a batch of n packets; returns the cycles. What comes out goes to run->back. */
+/* Runs n packets of the batch; returns the cycles. What comes out goes to run->back. */
 static uint64_t batch_run(struct run *run, unsigned int n)
 {
 	struct worker *w = run->rig->worker;
 	struct rte_mbuf *burst[BURST_MAX];
 	uint64_t total = 0;
 
-	run->n_back = run->n_bursts = 0;
-	for (unsigned int at = 0; at < n; at += BURST_MAX) {
-		unsigned int size = RTE_MIN(n - at, (unsigned int)BURST_MAX);
+	run->n_bursts = 0;
+	while (n > 0) {
+		unsigned int size = RTE_MIN(n, (unsigned int)BURST_MAX);
 		uint64_t t, spent;
 
-		receive(&run->item[at], burst, size);
+		receive(&run->item[run->at], burst, size);
+		run->at += size;
+		n -= size;
 		t = rte_rdtsc_precise();
 		pipeline_run(w, burst, size);
 		spent = rte_rdtsc_precise() - t;
@@ -138,6 +141,7 @@ static int send_each(struct run *run, enum frame_kind kind, uint32_t first, unsi
 	if (!rest)
 		return -1;
 	memcpy(rest, run->back + n, kept * sizeof(*rest));
+	run->at = run->n_back = 0;
 	batch_run(run, n);
 	if (kind == FRAME_SYN && run->o->mode == MODE_NAT)
 		for (unsigned int i = 0; i < run->n_back; i++)
@@ -188,15 +192,19 @@ static void fill_new(struct run *run)
 	}
 }
 
+/* The next round of the batch, or the first of another one. */
 static int round_run(struct run *run, uint64_t *cycles)
 {
-	if (refill(run) < 0)
-		return -1;
-	if (run->o->new_flows)
-		fill_new(run);
-	else
-		fill_established(run);
-	*cycles = batch_run(run, run->o->packets);
+	if (run->at == run->o->packets) {
+		if (refill(run) < 0)
+			return -1;
+		if (run->o->new_flows)
+			fill_new(run);
+		else
+			fill_established(run);
+		run->at = run->n_back = 0;
+	}
+	*cycles = batch_run(run, RTE_MIN(run->o->packets - run->at, (unsigned int)BENCH_ROUND));
 	return 0;
 }
 
@@ -231,7 +239,7 @@ static int stages_report(struct run *run, struct bench_result *out)
 			continue;
 		best = cycles;
 		for (unsigned int s = 0; s < STAGE_COUNT; s++)
-			out->stage[s] = (double)stage[s] / run->o->packets;
+			out->stage[s] = (double)stage[s] / BENCH_ROUND;
 	}
 	out->staged = true;
 	return 0;
@@ -251,8 +259,8 @@ static int measure(struct run *run, struct bench_result *out)
 		bursts_report(run, out);
 	}
 	flow_stats(run->rig->worker->l4.flows, &flows);
-	out->packets = run->o->packets;
-	out->cycles_per_packet = (double)best / run->o->packets;
+	out->packets = BENCH_ROUND;
+	out->cycles_per_packet = (double)best / BENCH_ROUND;
 	out->flows_open = flows.v4 + flows.v6;
 	out->bytes_per_flow = (double)flows.bytes / (flows.max_v4 + flows.max_v6);
 	if (stages_report(run, out) < 0)
@@ -267,7 +275,7 @@ static int warm_new(struct run *run)
 	uint64_t cycles;
 
 	run->ns_burst = (double)SYN_TIMEOUT_NS / run->o->flows * BURST_MAX;
-	for (uint64_t sent = 0; sent < run->o->flows + run->o->flows / 4; sent += run->o->packets)
+	for (uint64_t sent = 0; sent < run->o->flows + run->o->flows / 4; sent += BENCH_ROUND)
 		if (round_run(run, &cycles) < 0)
 			return -1;
 	return 0;
@@ -278,6 +286,7 @@ int bench_l4(struct rig *r, const struct bench_options *o, struct bench_result *
 	struct run run = { .rig = r, .o = o, .random = 88172645463325252u, .ns_burst = 32 * 100.0 };
 	int rc = -1;
 
+	run.at = o->packets; /* nothing is left to run */
 	run.item = calloc(o->packets, sizeof(*run.item));
 	run.back = calloc(o->packets + BURST_MAX, sizeof(*run.back));
 	run.burst = calloc(o->packets / BURST_MAX + 1, sizeof(*run.burst));
@@ -285,10 +294,14 @@ int bench_l4(struct rig *r, const struct bench_options *o, struct bench_result *
 	if (!run.item || !run.back || !run.burst || !run.server)
 		goto out;
 	rc = o->new_flows ? warm_new(&run) : open_flows(&run);
+	if (!o->new_flows)
+		run.at = o->packets;
 	if (rc == 0)
 		rc = measure(&run, out);
 	for (unsigned int i = 0; i < run.n_back; i++)
 		rte_pktmbuf_free(run.back[i]);
+	for (unsigned int i = run.at; i < o->packets; i++)
+		rte_pktmbuf_free(run.item[i].mbuf);
 out:
 	if (rc < 0)
 		fprintf(stderr, "fairlead-bench: out of memory\n");

@@ -10,6 +10,7 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 
+#include "base/log.h"
 #include "bench.h"
 
 static const char usage[] =
@@ -23,8 +24,8 @@ static const char usage[] =
 	"  --packet BYTES    on the wire, the frame's checksum included (64)\n"
 	"  --new             measure first packets, while as many old flows expire\n"
 	"  --family 4|6      IPv4 or IPv6 (4)\n"
-	"  --rounds R        the best of so many counts (7)\n"
-	"  --packets N       packets a round, each in an mbuf of its own (65536)\n"
+	"  --rounds R        the best of so many, of 8192 packets each, counts (64)\n"
+	"  --packets N       packets made at a time, each in an mbuf of its own (65536)\n"
 	"  --core C          core to run on (the last one)\n"
 	"  --no-huge         no hugepages even where there are some\n"
 	"  --json            one line of JSON, for programs\n"
@@ -101,7 +102,8 @@ static void parse_options(int argc, char **argv, struct bench_options *o)
 			number("rounds", optarg, 1, 10000, &o->rounds);
 			break;
 		case 'b':
-			number("packets", optarg, BURST_MAX, 1u << 22, &o->packets);
+			number("packets", optarg, BENCH_ROUND, 1u << 22, &o->packets);
+			o->packets -= o->packets % BENCH_ROUND;
 			break;
 		case 'c':
 			number("core", optarg, 0, 1023, &o->core);
@@ -211,7 +213,7 @@ int main(int argc, char **argv)
 		.family = 4,
 		.flows = 10000,
 		.packet = 64,
-		.rounds = 7,
+		.rounds = 64,
 		.packets = 65536,
 		.core = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN) - 1,
 	};
@@ -228,6 +230,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	parse_options(argc - 1, argv + 1, &o);
+	log_set_level(LOG_WARNING);
 	if (start_eal(&o) < 0)
 		return 1;
 	rc = rig_open(&rig, &o);
