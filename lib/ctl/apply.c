@@ -18,6 +18,7 @@
 #include "config.h"
 #include "config_priv.h"
 #include "schema.h"
+#include "tally.h"
 
 #define PUBLISH_INTERVAL_MS 10
 
@@ -228,15 +229,9 @@ static bool has_orphans(const struct model *now, const struct model *next)
 	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
 		if (now->service_gen[i] && now->service_gen[i] != next->service_gen[i])
 			return true;
-	for (unsigned int i = 0; i < MODEL_SERVERS_MAX; i++) {
-		if (!now->server_gen[i])
-			continue;
-		if (now->server_gen[i] != next->server_gen[i])
+	for (unsigned int i = 0; i < MODEL_SERVERS_MAX; i++)
+		if (now->server_gen[i] && now->server_gen[i] != next->server_gen[i])
 			return true;
-		if (next->server[i]->admin == ADMIN_DISABLED &&
-			now->server[i]->admin != ADMIN_DISABLED)
-			return true;
-	}
 	return false;
 }
 
@@ -261,8 +256,10 @@ static int publish(struct config_target *t, uint64_t now_ms)
 	struct model *next = change->pending;
 	uint64_t news = ports_with_news(t->snapshot->model, next);
 	bool orphans = has_orphans(t->snapshot->model, next);
-	int rc = snapshot_publish(t->snapshot, next, t->rcu, &config_sched);
+	int rc = tally_change(t, t->snapshot->model, next);
 
+	if (rc == 0)
+		rc = snapshot_publish(t->snapshot, next, t->rcu, &config_sched);
 	if (rc)
 		return rc;
 	change->pending = NULL;
@@ -385,6 +382,7 @@ void config_target_clear(struct config_target *t)
 		t->snapshot->model = NULL;
 	}
 	free(t->change);
+	tally_free(t);
 	config_free(t->config);
 	json_decref(t->running);
 	t->change = NULL;

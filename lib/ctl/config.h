@@ -92,6 +92,7 @@ struct config_target {
 	struct nic **nics;
 	unsigned int n_nics;
 	struct config_change *change; /* apply.c's own */
+	struct tally *tally;          /* tally.c's own */
 };
 
 /*

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "tally.h"
+
 /* ---- addresses -------------------------------------------------------------------------------- */
 
 json_t *view_addr(const struct addr *a)
@@ -66,38 +68,6 @@ static void set_count(json_t *o, const char *key, uint64_t value)
 	json_object_set_new(o, key, json_integer((json_int_t)value));
 }
 
-static void traffic_add(struct traffic *sum, const struct traffic *t)
-{
-	/* Closed before opened: what is active never comes out negative. */
-	sum->flows_closed += counter_read(&t->flows_closed);
-	sum->flows_opened += counter_read(&t->flows_opened);
-	sum->packets_in += counter_read(&t->packets_in);
-	sum->bytes_in += counter_read(&t->bytes_in);
-	sum->packets_out += counter_read(&t->packets_out);
-	sum->bytes_out += counter_read(&t->bytes_out);
-	sum->refused += counter_read(&t->refused);
-}
-
-struct traffic view_service_traffic(const struct ctl *c, uint16_t slot)
-{
-	const struct workers *all = c->target.workers;
-	struct traffic sum = { 0 };
-
-	for (unsigned int i = 0; all && i < all->n; i++)
-		traffic_add(&sum, &all->worker[i]->l4.service[slot]);
-	return sum;
-}
-
-struct traffic view_server_traffic(const struct ctl *c, uint16_t slot)
-{
-	const struct workers *all = c->target.workers;
-	struct traffic sum = { 0 };
-
-	for (unsigned int i = 0; all && i < all->n; i++)
-		traffic_add(&sum, &all->worker[i]->l4.server[slot]);
-	return sum;
-}
-
 void view_traffic(json_t *o, const struct traffic *t)
 {
 	set_count(o, "active", t->flows_opened - t->flows_closed);
@@ -124,7 +94,7 @@ uint64_t view_dropped(const struct ctl *c, enum drop_reason reason)
 json_t *view_service(const struct ctl *c, const struct service *s)
 {
 	const struct pool *pool = ctl_model(c)->pools[s->pool];
-	struct traffic t = view_service_traffic(c, s->slot);
+	struct traffic t = tally_service(&c->target, s->slot);
 	json_t *addresses = json_array();
 	json_t *o;
 
@@ -153,7 +123,7 @@ json_t *view_pool(const struct ctl *c, const struct pool *p)
 
 json_t *view_server(const struct ctl *c, const struct pool *p, const struct server *s)
 {
-	struct traffic t = view_server_traffic(c, s->slot);
+	struct traffic t = tally_server(&c->target, s->slot);
 	json_t *o = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s}", "pool", p->name, "name", s->name,
 		"address", view_endpoint(&s->addr, s->port), "weight", (int)s->weight,
 		"effective_weight", (int)s->effective_weight, "state", admin_name(s->admin));
@@ -191,17 +161,8 @@ json_t *view_servers(const struct ctl *c, const struct pool *pool)
 
 static void port_counters(json_t *o, const struct ctl *c, uint8_t id)
 {
-	const struct workers *all = c->target.workers;
-	struct port_counters sum = { 0 };
+	struct port_counters sum = tally_port(&c->target, id);
 
-	for (unsigned int i = 0; all && i <= all->n; i++) {
-		const struct port_counters *p = &all->net[i]->port[id];
-
-		sum.rx_packets += counter_read(&p->rx_packets);
-		sum.rx_bytes += counter_read(&p->rx_bytes);
-		sum.tx_packets += counter_read(&p->tx_packets);
-		sum.tx_bytes += counter_read(&p->tx_bytes);
-	}
 	set_count(o, "rx_packets", sum.rx_packets);
 	set_count(o, "rx_bytes", sum.rx_bytes);
 	set_count(o, "tx_packets", sum.tx_packets);

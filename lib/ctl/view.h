@@ -24,8 +24,6 @@ json_t *view_mac(const struct rte_ether_addr *mac);
 json_t *view_vip(const struct vip *v);
 const char *view_proto(uint8_t proto); /* "tcp" */
 
-struct traffic view_service_traffic(const struct ctl *c, uint16_t slot);
-struct traffic view_server_traffic(const struct ctl *c, uint16_t slot);
 /* Sets the keys of a traffic in an object. */
 void view_traffic(json_t *o, const struct traffic *t);
 

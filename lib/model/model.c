@@ -382,7 +382,8 @@ static int build_pools(struct build *b)
 			const struct server *s = &p->servers[j];
 
 			m->server[s->slot] = s;
-			m->server_gen[s->slot] = s->gen;
+			/* A disabled server's flows are not to go on: no generation is theirs. */
+			m->server_gen[s->slot] = s->admin == ADMIN_DISABLED ? 0 : s->gen;
 			m->server_pool[s->slot] = p->slot;
 			m->n_servers++;
 		}

@@ -36,6 +36,7 @@
 enum mode { MODE_DR, MODE_NAT, MODE_COUNT };
 const char *mode_name(enum mode m); /* "dr" */
 
+/* Drained: no new flows. Disabled: no flows at all, those there are end. */
 enum admin { ADMIN_ENABLED, ADMIN_DRAIN, ADMIN_DISABLED };
 const char *admin_name(enum admin a); /* "enabled", "drain", "disabled" */
 
@@ -109,7 +110,7 @@ struct model {
 	const struct service *service[MODEL_SERVICES_MAX]; /* by slot, NULL where none */
 	const struct pool *pools[MODEL_POOLS_MAX];
 	const struct server *server[MODEL_SERVERS_MAX]; /* by slot; inside its pool */
-	/* Generation by slot, 0 where nothing is: what flows are checked against. */
+	/* Generation by slot, 0 where nothing is or a server is disabled: what flows are checked against. */
 	uint16_t service_gen[MODEL_SERVICES_MAX];
 	uint16_t server_gen[MODEL_SERVERS_MAX];
 	uint16_t server_pool[MODEL_SERVERS_MAX];     /* server slot -> pool slot */
