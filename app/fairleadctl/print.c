@@ -140,14 +140,16 @@ static json_t *title(const char *key)
 static bool column_numeric(const json_t *rows, const char *key)
 {
 	json_t *row, *value;
+	bool numeric = false;
 	size_t i;
 
 	json_array_foreach (rows, i, row) {
 		value = json_object_get(row, key);
 		if (value && !json_is_number(value) && !json_is_null(value))
 			return false;
+		numeric |= json_is_number(value);
 	}
-	return true;
+	return numeric;
 }
 
 /* One column: its title, then its cells; sets how wide it is. */

@@ -18,7 +18,7 @@ static json_t *drops_view(struct ctl *c, bool all)
 }
 
 /* The sum of a key over a list. */
-static json_t *sum(const json_t *list, const char *key)
+static json_int_t sum(const json_t *list, const char *key)
 {
 	json_int_t n = 0;
 	json_t *o;
@@ -26,13 +26,13 @@ static json_t *sum(const json_t *list, const char *key)
 
 	json_array_foreach (list, i, o)
 		n += json_integer_value(json_object_get(o, key));
-	return json_integer(n);
+	return n;
 }
 
 static void sums(json_t *o, const json_t *list, const char *const *keys)
 {
 	for (unsigned int i = 0; keys[i]; i++)
-		json_object_set_new(o, keys[i], sum(list, keys[i]));
+		json_object_set_new(o, keys[i], json_integer(sum(list, keys[i])));
 }
 
 static json_t *total_view(const json_t *services, const json_t *ports, const json_t *workers,
@@ -41,15 +41,14 @@ static json_t *total_view(const json_t *services, const json_t *ports, const jso
 	static const char *const of_services[] = { "active", "connections", "refused", NULL };
 	static const char *const of_ports[] = { "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", NULL };
 	static const char *const of_workers[] = { "busy_cycles", "idle_cycles", NULL };
-	json_int_t packets = json_integer_value(sum(workers, "packets"));
+	json_int_t packets = sum(workers, "packets"), busy = sum(workers, "busy_cycles");
 	json_t *o = json_object();
 
 	sums(o, services, of_services);
 	sums(o, ports, of_ports);
-	json_object_set_new(o, "dropped", sum(drops, "packets"));
+	json_object_set_new(o, "dropped", json_integer(sum(drops, "packets")));
 	sums(o, workers, of_workers);
-	json_object_set_new(o, "cycles_per_packet",
-		json_integer(packets ? json_integer_value(json_object_get(o, "busy_cycles")) / packets : 0));
+	json_object_set_new(o, "cycles_per_packet", json_integer(packets ? busy / packets : 0));
 	return o;
 }
 
