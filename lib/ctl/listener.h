@@ -3,8 +3,7 @@
  * The control socket: a unix stream socket on which clients speak JSON-RPC, one line a request or batch.
  *
  * What a client may do to the daemon is bounded: connections, bytes of a line, bytes waiting for it to be read, and how long
- * it may stand still in the middle of either. PATH.lock is locked as long as the socket is served, and holds the pid; it stays
- * when the daemon ends, so that two starts cannot lock two files.
+ * it may stand still in the middle of either. PATH.lock is locked as long as the socket is served, and holds the pid.
  */
 #ifndef CTL_LISTENER_H
 #define CTL_LISTENER_H
