@@ -143,14 +143,7 @@ static void captured_to_log(const struct capture *c)
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
-/* An argument vector; strings are its own. */
-struct args {
-	char **v;
-	int n;
-	bool failed; /* out of memory */
-};
-
-static void args_add(struct args *a, const char *s)
+static void args_add(struct eal_args *a, const char *s)
 {
 	char **v = realloc(a->v, sizeof(*v) * (size_t)(a->n + 2));
 
@@ -163,13 +156,13 @@ static void args_add(struct args *a, const char *s)
 	v[++a->n] = NULL;
 }
 
-static void args_add2(struct args *a, const char *option, const char *value)
+static void args_add2(struct eal_args *a, const char *option, const char *value)
 {
 	args_add(a, option);
 	args_add(a, value);
 }
 
-static void args_free(struct args *a)
+void eal_args_free(struct eal_args *a)
 {
 	for (int i = 0; i < a->n; i++)
 		free(a->v[i]);
@@ -196,7 +189,7 @@ bool eal_has_option(const struct eal_plan *plan, const char *option, const char 
 	return false;
 }
 
-static void add_cores(struct args *a, const struct eal_plan *plan)
+static void add_cores(struct eal_args *a, const struct eal_plan *plan)
 {
 	char list[1024], number[16];
 	size_t used = (size_t)snprintf(list, sizeof(list), "%u", plan->control);
@@ -209,7 +202,7 @@ static void add_cores(struct args *a, const struct eal_plan *plan)
 }
 
 /* EAL arguments of profiles, each once. */
-static void add_profile_args(struct args *a, const struct eal_plan *plan)
+static void add_profile_args(struct eal_args *a, const struct eal_plan *plan)
 {
 	for (unsigned int i = 0; plan->profiles && i < plan->n_devices; i++) {
 		char copy[sizeof(plan->profiles[0]->eal_args)], *save = NULL;
@@ -229,7 +222,7 @@ static void add_profile_args(struct args *a, const struct eal_plan *plan)
 }
 
 static void add_devices(
-	struct args *a, const struct eal_plan *plan, const struct device_spec *specs)
+	struct eal_args *a, const struct eal_plan *plan, const struct device_spec *specs)
 {
 	bool pci = eal_has_option(plan, "-a", NULL) || eal_has_option(plan, "--allow", NULL);
 
@@ -249,7 +242,7 @@ uint64_t eal_plan_mib(const struct eal_plan *plan)
 	return (plan->memory + slack + (1u << 20) - 1) >> 20;
 }
 
-static int build_args(struct args *a, const struct eal_plan *plan, const struct device_spec *specs)
+int eal_args_build(struct eal_args *a, const struct eal_plan *plan, const struct device_spec *specs)
 {
 	bool no_huge = eal_has_option(plan, "--no-huge", NULL);
 	char mib[24];
@@ -263,7 +256,8 @@ static int build_args(struct args *a, const struct eal_plan *plan, const struct 
 	/* Files of hugepages would outlive us and keep the memory taken. */
 	if (!eal_has_option(plan, "--no-huge", NULL) &&
 		!eal_has_option(plan, "--in-memory", NULL) &&
-		!eal_has_option(plan, "--huge-unlink", NULL))
+		!eal_has_option(plan, "--huge-unlink", NULL) &&
+		!eal_has_option(plan, "--single-file-segments", NULL))
 		args_add(a, "--huge-unlink=always");
 	if (no_huge && !eal_has_option(plan, "-m", NULL)) {
 		snprintf(mib, sizeof(mib), "%llu", (unsigned long long)eal_plan_mib(plan));
@@ -311,7 +305,7 @@ static int parse_devices(
 	return rc;
 }
 
-static int init_captured(struct args *a, struct capture *c)
+static int init_captured(struct eal_args *a, struct capture *c)
 {
 	char **v = malloc(sizeof(*v) * (size_t)(a->n + 1)); /* it is reordered */
 	int rc = v ? capture_begin(c) : -ENOMEM;
@@ -374,7 +368,7 @@ int eal_start(const struct eal_plan *plan, struct faults *faults)
 {
 	struct device_spec *specs = calloc(plan->n_devices + 1, sizeof(*specs));
 	struct capture capture = { 0 };
-	struct args args = { 0 };
+	struct eal_args args = { 0 };
 	struct host host;
 	int rc = -ENOMEM;
 
@@ -388,7 +382,7 @@ int eal_start(const struct eal_plan *plan, struct faults *faults)
 	rc = eal_precheck(host_real(&host), plan, specs, faults);
 	if (rc)
 		goto out;
-	rc = build_args(&args, plan, specs);
+	rc = eal_args_build(&args, plan, specs);
 	if (rc == 0)
 		rc = init_captured(&args, &capture);
 	if (rc) {
@@ -401,7 +395,7 @@ int eal_start(const struct eal_plan *plan, struct faults *faults)
 		eal_stop();
 out:
 	free(capture.text);
-	args_free(&args);
+	eal_args_free(&args);
 	free(specs);
 	return rc;
 }

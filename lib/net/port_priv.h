@@ -23,4 +23,15 @@ const char *eal_file_prefix(const struct eal_plan *plan);
 /* eal.c: memory to have, in MiB: the plan and what comes on top of it. */
 uint64_t eal_plan_mib(const struct eal_plan *plan);
 
+/* eal.c: the argument vector for rte_eal_init(); strings are its own. Starts zeroed. 0, or -ENOMEM;
+ * to be freed in both cases. */
+struct eal_args {
+	char **v; /* ends with NULL */
+	int n;
+	bool failed; /* out of memory */
+};
+int eal_args_build(
+	struct eal_args *a, const struct eal_plan *plan, const struct device_spec *specs);
+void eal_args_free(struct eal_args *a);
+
 #endif
