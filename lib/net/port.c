@@ -350,11 +350,9 @@ static int choose_mtu(struct opening *o)
 			want, max);
 	if (!want && kernel > (int)max)
 		fault_warn(o->faults, o->path,
-			"%s: interface %s has MTU %d, but frames above %u do not fit here and "
-			"arrive "
-			"cut off: lower it, or give the port an \"mtu\" and the device larger "
-			"frames",
-			nic->device, nic->iface, kernel, max);
+			"%s: interface %s has MTU %d, but frames above %u arrive cut off and are "
+			"dropped: ip link set %s mtu %u",
+			nic->device, nic->iface, kernel, max, nic->iface, max);
 	nic->mtu = want ? want : RTE_MIN(max, (uint32_t)(kernel > 0 ? kernel : RTE_ETHER_MTU));
 	if (nic->mtu > pool_mtu(o->pool))
 		o->eth.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
