@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker's packets that wait for a neighbour to answer. They are grouped by neighbour, sent in the order
- * they came in, bounded in all and for each neighbour, and dropped when the neighbour counts as
- * failed or has not answered in time. A new group tells the control core through the wish ring, and
- * again from time to time while the neighbour table knows nothing of it.
+ * A worker's packets that wait for a neighbour to answer. They are grouped by neighbour, sent in
+ * the order they came in, bounded in all and for each neighbour, and dropped when the neighbour
+ * counts as failed or has not answered in time. A new group tells the control core through the wish
+ * ring, and again from time to time while the neighbour table knows nothing of it.
  *
  * Groups stand in a list in the order they began, so the oldest is first to time out. The table's
  * "settled" count says when a look at the groups is worth it; a look is cut into slices.
@@ -125,8 +125,12 @@ static uint32_t group_open(struct hold *h, const struct neigh_key *key, uint32_t
 		return NIL;
 	struct hold_group *g = &h->group[at];
 
-	*g = (struct hold_group){ .first = NIL, .last = NIL, .older = h->newest, .newer = NIL,
-		.since = now_ms, .key = *key };
+	*g = (struct hold_group){ .first = NIL,
+		.last = NIL,
+		.older = h->newest,
+		.newer = NIL,
+		.since = now_ms,
+		.key = *key };
 	if (h->newest == NIL)
 		h->oldest = (uint32_t)at;
 	else

@@ -12,12 +12,14 @@
  *      |                 | reachable_ms over       ^ answer
  *      +-------------> STALE --used: asked again---+--- in vain --> FAILED
  *
- * STALE is sent to while it is asked: unicast first, then by broadcast or multicast; so no packet goes to
- * a MAC that has been silent for longer than reachable_ms + retries * retry_ms while it was used. Every
- * transition is made in neigh_due() (time), neigh_learn() (messages), neigh_add() and neigh_forget().
+ * STALE is sent to while it is asked: unicast first, then by broadcast or multicast; so no packet
+ * goes to a MAC that has been silent for longer than reachable_ms + retries * retry_ms while it was
+ * used. Every transition is made in neigh_due() (time), neigh_learn() (messages; neigh_input.c),
+ * neigh_add() and neigh_forget().
  *
- * A slot that is forgotten is used again only after every worker has passed a quiescent state, and the
- * epoch has moved on before: cached adjacencies are asked for anew, never taken for another neighbour's.
+ * A slot that is forgotten is used again only after every worker has passed a quiescent state, and
+ * the epoch has moved on before: cached adjacencies are asked for anew, never taken for another
+ * neighbour's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,17 +32,15 @@
 #include "base/log.h"
 #include "base/rcu.h"
 #include "base/wheel.h"
-#include "net_priv.h"
+#include "neigh_priv.h"
 
-#define TICK_SHIFT     4    /* of the timer wheel: 16 ms */
-#define WISH_RING      1024 /* wishes on their way from one worker */
-#define POLL_BATCH     256  /* timers, wishes of one worker, and announcements a poll */
-#define UNUSED_FACTOR  4    /* collected after this many times reachable_ms without use */
-#define BACKOFF_MAX    4    /* pause of a failed neighbour: 1, 2, then 4 times retry_ms */
-#define ANNOUNCE_TIMES 3
-#define ANNOUNCE_MS    1000
-#define CONFLICTS      16   /* remembered, so that each is logged once */
-#define DEFEND_MS      10000 /* RFC 5227, 2.4(c): DEFEND_INTERVAL */
+#define TICK_SHIFT   4    /* of the timer wheel: 16 ms */
+#define WISH_RING    1024 /* wishes on their way from one worker */
+#define POLL_BATCH   256  /* wishes of one worker, and announcements a poll */
+#define TIMER_ROUNDS 16 /* of POLL_BATCH timers a poll: most only look whether somebody is in use  \
+			 */
+#define UNUSED_FACTOR 4 /* collected after this many times reachable_ms without use */
+#define BACKOFF_MAX   4 /* pause of a failed neighbour: 1, 2, then 4 times retry_ms */
 
 const struct neigh_conf neigh_defaults = {
 	.max = 16384,
@@ -49,54 +49,6 @@ const struct neigh_conf neigh_defaults = {
 	.retry_ms = 1000,
 	.retries = 3,
 	.reachable_ms = 30000,
-};
-
-/* What only the control core knows of a neighbour. */
-struct neigh_entry {
-	struct neigh_table *table;
-	struct wheel_node timer;
-	uint32_t born;      /* ms: when the slot was taken */
-	uint32_t confirmed; /* of the last answer */
-	uint32_t asked;     /* of the last question, or when it was given up */
-	uint8_t tries;      /* questions since the last answer */
-	uint8_t backoff;
-	bool live;
-	bool answered;      /* ever */
-	bool unretired;     /* forgotten, but the list of the retired had no memory */
-};
-
-struct announcement {
-	uint8_t left; /* rounds */
-	bool waiting; /* for at_ms */
-	uint32_t at_ms;
-	unsigned int cursor;
-};
-
-struct conflict {
-	struct addr addr;
-	struct rte_ether_addr mac;
-	uint32_t defended;
-	bool used;
-};
-
-struct neigh_table {
-	struct neigh_shared shared; /* first: see neigh_shared() */
-	struct neigh_conf conf;
-	struct rcu *rcu;
-	struct neigh_entry *entry; /* [max] */
-	struct wheel wheel;
-	uint32_t now;
-	bool started;
-	unsigned int live, retiring, unretired;
-	uint32_t horizon; /* unused for longer: makes room when the table is full */
-	struct announcement announcement[NET_PORTS_MAX];
-	struct conflict conflict[CONFLICTS];
-	unsigned int next_conflict;
-	struct {
-		uint8_t nic;
-		uint16_t vlan;
-	} seen[NET_PORTS_MAX]; /* ports as of the table seen last */
-	unsigned int n_seen;
 };
 
 /* ---- making and freeing --------------------------------------------------------------------- */
@@ -226,8 +178,8 @@ uint16_t neigh_find(const struct neigh_table *n, uint8_t port, const struct addr
 
 /* ---- entries -------------------------------------------------------------------------------- */
 
-static void neigh_set(struct neigh_table *n, uint16_t i, const struct rte_ether_addr *mac,
-	enum adj_state state)
+void neigh_set(
+	struct neigh_table *n, uint16_t i, const struct rte_ether_addr *mac, enum adj_state state)
 {
 	uint64_t word = 0;
 
@@ -237,7 +189,7 @@ static void neigh_set(struct neigh_table *n, uint16_t i, const struct rte_ether_
 	__atomic_store_n(&n->shared.word[i], word, __ATOMIC_RELEASE);
 }
 
-static struct rte_ether_addr neigh_mac(const struct neigh_table *n, uint16_t i)
+struct rte_ether_addr neigh_mac(const struct neigh_table *n, uint16_t i)
 {
 	struct rte_ether_addr mac;
 
@@ -245,7 +197,7 @@ static struct rte_ether_addr neigh_mac(const struct neigh_table *n, uint16_t i)
 	return mac;
 }
 
-static enum adj_state neigh_state(const struct neigh_table *n, uint16_t i)
+enum adj_state neigh_state(const struct neigh_table *n, uint16_t i)
 {
 	return adj_word_state(n->shared.word[i]);
 }
@@ -256,7 +208,7 @@ static void neigh_settle(struct neigh_table *n)
 	__atomic_store_n(&n->shared.settled, n->shared.settled + 1, __ATOMIC_RELEASE);
 }
 
-static void neigh_arm(struct neigh_table *n, uint16_t i, uint32_t in_ms)
+void neigh_arm(struct neigh_table *n, uint16_t i, uint32_t in_ms)
 {
 	wheel_arm(&n->wheel, i, n->now + in_ms);
 }
@@ -282,7 +234,7 @@ static uint32_t neigh_used_ms(const struct neigh_table *n, uint16_t i)
 }
 
 /* A new entry without state, or ADJ_NONE when there is no room. */
-static uint16_t neigh_add(struct neigh_table *n, uint8_t port, const struct addr *a)
+uint16_t neigh_add(struct neigh_table *n, uint8_t port, const struct addr *a)
 {
 	struct neigh_key key = { .addr = *a, .port = port };
 	int32_t at = rte_hash_add_key(n->shared.index, &key);
@@ -334,10 +286,24 @@ static void neigh_forget(struct neigh_table *n, uint16_t i)
 	neigh_settle(n);
 }
 
+/* The neighbour's MAC is known now: from an answer of its own or from what it told unasked. */
+void neigh_settle_mac(
+	struct neigh_table *n, uint16_t i, const struct rte_ether_addr *mac, bool answered)
+{
+	struct neigh_entry *e = &n->entry[i];
+
+	neigh_set(n, i, mac, answered ? ADJ_REACHABLE : ADJ_STALE);
+	e->confirmed = n->now;
+	e->answered = true;
+	e->tries = e->backoff = 0;
+	neigh_arm(n, i, answered ? n->conf.reachable_ms : n->conf.retry_ms);
+	neigh_settle(n);
+}
+
 /* ---- asking --------------------------------------------------------------------------------- */
 
-static void neigh_ask(
-	struct neigh_table *n, struct net_worker *control, uint16_t i, const struct rte_ether_addr *mac)
+static void neigh_ask(struct neigh_table *n, struct net_worker *control, uint16_t i,
+	const struct rte_ether_addr *mac)
 {
 	const struct neigh_key *key = &n->shared.key[i];
 	struct neigh_entry *e = &n->entry[i];
@@ -353,8 +319,7 @@ static void neigh_ask(
 
 	if (!source)
 		source = addr_is_v4(&key->addr) ? &none4 : &port->link_local;
-	struct rte_mbuf *m =
-		neigh_msg_ask(control->pool, &port->mac, source, &key->addr, mac);
+	struct rte_mbuf *m = neigh_msg_ask(control->pool, &port->mac, source, &key->addr, mac);
 	if (m)
 		net_send_frame(control, m, port->id);
 	else
@@ -460,7 +425,7 @@ static void neigh_see_ports(struct neigh_table *n, const struct net_table *t)
 	}
 }
 
-static void neigh_clock(struct neigh_table *n, const struct net_worker *control, uint32_t now_ms)
+void neigh_clock(struct neigh_table *n, const struct net_worker *control, uint32_t now_ms)
 {
 	if (!n->started) {
 		wheel_init(&n->wheel, &n->entry[0].timer, sizeof(n->entry[0]), TICK_SHIFT, now_ms);
@@ -470,7 +435,8 @@ static void neigh_clock(struct neigh_table *n, const struct net_worker *control,
 	n->now = now_ms;
 }
 
-void neigh_need(struct neigh_table *n, struct net_worker *control, uint8_t port, const struct addr *a)
+void neigh_need(
+	struct neigh_table *n, struct net_worker *control, uint8_t port, const struct addr *a)
 {
 	uint16_t i;
 
@@ -507,15 +473,19 @@ static void neigh_poll_wishes(struct neigh_table *n, struct net_worker *control)
 static void neigh_poll_timers(struct neigh_table *n, struct net_worker *control)
 {
 	uint32_t due[POLL_BATCH];
-	unsigned int got = wheel_advance(&n->wheel, n->now, due, POLL_BATCH);
+	unsigned int got, rounds = 0;
 
-	for (unsigned int i = 0; i < got; i++)
-		neigh_due(n, control, (uint16_t)due[i]);
+	do {
+		got = wheel_advance(&n->wheel, n->now, due, POLL_BATCH);
+		for (unsigned int i = 0; i < got; i++)
+			neigh_due(n, control, (uint16_t)due[i]);
+	} while (got == POLL_BATCH && ++rounds < TIMER_ROUNDS);
 }
 
 /*
- * Somebody found no room: forgets what failed, what was never used, and what has not been used for the
- * longest time, but nothing in use. The horizon halves from poll to poll while it is not enough.
+ * Somebody found no room: forgets what failed, what was never used, and what has not been used for
+ * the longest time, but nothing in use. The horizon halves from poll to poll while it is not
+ * enough.
  */
 static void neigh_make_room(struct neigh_table *n)
 {
@@ -549,70 +519,6 @@ static void neigh_poll_unretired(struct neigh_table *n)
 			neigh_retire(n, (uint16_t)i);
 }
 
-/* ---- announcements -------------------------------------------------------------------------- */
-
-void neigh_announce(struct neigh_table *n, uint8_t port)
-{
-	if (port < NET_PORTS_MAX)
-		n->announcement[port] = (struct announcement){ .left = ANNOUNCE_TIMES };
-}
-
-static void announce_address(
-	struct net_worker *control, const struct port *p, const struct addr *a, bool router)
-{
-	struct rte_mbuf *m = neigh_msg_announce(control->pool, &p->mac, a, router);
-
-	if (m)
-		net_send_frame(control, m, p->id);
-	else
-		counter_add(&control->drop[DROP_no_mbuf], 1);
-}
-
-/* The k-th thing to announce on a port: its own addresses, then the virtual ones. NULL: no more. */
-static const struct addr *announce_nth(
-	const struct net_table *t, const struct port *p, unsigned int k, bool *router)
-{
-	*router = k <= p->n_addresses;
-	if (k == 0)
-		return &p->link_local;
-	if (*router)
-		return &p->addresses[k - 1].addr;
-	k -= p->n_addresses + 1;
-	return k < net_virtual_count(t) ? net_virtual(t, k) : NULL;
-}
-
-/* Announces on one port what is due, within the budget. */
-static void announce_port(
-	struct neigh_table *n, struct net_worker *control, uint8_t id, unsigned int *budget)
-{
-	struct announcement *an = &n->announcement[id];
-	const struct port *p = net_port(control->table, id);
-	bool router;
-
-	if (!an->left || (an->waiting && (int32_t)(n->now - an->at_ms) < 0))
-		return;
-	if (an->cursor == 0)
-		an->at_ms = n->now + ANNOUNCE_MS;
-	an->waiting = false;
-	while (*budget) {
-		const struct addr *a = announce_nth(control->table, p, an->cursor, &router);
-
-		if (!a) {
-			an->cursor = 0;
-			an->waiting = true;
-			an->left--;
-			return;
-		}
-		an->cursor++;
-		/* A virtual address may be looked at for nothing; that costs budget as well, but
-		 * little. */
-		if (!net_answers(control->table, a, id))
-			continue;
-		announce_address(control, p, a, router);
-		(*budget)--;
-	}
-}
-
 void neigh_poll(struct neigh_table *n, struct net_worker *control, uint32_t now_ms)
 {
 	unsigned int budget = POLL_BATCH;
@@ -626,13 +532,11 @@ void neigh_poll(struct neigh_table *n, struct net_worker *control, uint32_t now_
 	neigh_poll_wishes(n, control);
 	neigh_poll_timers(n, control);
 	for (unsigned int i = 0; i < net_port_count(control->table) && budget; i++)
-		announce_port(n, control, (uint8_t)i, &budget);
+		neigh_announce_port(n, control, (uint8_t)i, &budget);
 }
 
-/* ---- messages ------------------------------------------------------------------------------- */
-
 /* Whether an address can be a neighbour's on this port. */
-static bool neigh_plausible(const struct net_table *t, const struct port *p, const struct addr *a)
+bool neigh_plausible(const struct net_table *t, const struct port *p, const struct addr *a)
 {
 	struct route_hop hop;
 
@@ -644,142 +548,6 @@ static bool neigh_plausible(const struct net_table *t, const struct port *p, con
 	if (net_on_link(p, a))
 		return true;
 	return net_route(t, a, &hop) && hop.port == p->id && addr_is_zero(&hop.via);
-}
-
-/* The neighbour's MAC is known now: from an answer of its own or from what it told unasked. */
-static void neigh_settle_mac(
-	struct neigh_table *n, uint16_t i, const struct rte_ether_addr *mac, bool answered)
-{
-	struct neigh_entry *e = &n->entry[i];
-
-	neigh_set(n, i, mac, answered ? ADJ_REACHABLE : ADJ_STALE);
-	e->confirmed = n->now;
-	e->answered = true;
-	e->tries = e->backoff = 0;
-	neigh_arm(n, i, answered ? n->conf.reachable_ms : n->conf.retry_ms);
-	neigh_settle(n);
-}
-
-/* RFC 4861, 7.2.5 and 7.2.3; ARP in the same terms. create: a question to us makes it known. */
-static void neigh_learn(struct neigh_table *n, uint8_t port, const struct addr *a,
-	const struct neigh_msg *msg, bool create)
-{
-	uint16_t i = neigh_find(n, port, a);
-	char text[ADDR_TEXT];
-
-	if (i == ADJ_NONE) {
-		/* Half of the table is kept for those we look for: a flood does not fill it. */
-		if (!create || !msg->has_mac || n->live >= n->shared.max / 2)
-			return;
-		i = neigh_add(n, port, a);
-		if (i != ADJ_NONE)
-			neigh_settle_mac(n, i, &msg->mac, false);
-		return;
-	}
-	struct neigh_entry *e = &n->entry[i];
-	bool answered = msg->op == NEIGH_ANSWER && msg->solicited && e->tries > 0;
-	struct rte_ether_addr known = neigh_mac(n, i);
-
-	if (!adj_word_sends(n->shared.word[i])) {
-		if (msg->has_mac)
-			neigh_settle_mac(n, i, &msg->mac, answered);
-		return;
-	}
-	if (!msg->has_mac || rte_is_same_ether_addr(&msg->mac, &known)) {
-		if (answered)
-			neigh_settle_mac(n, i, &known, true);
-		return;
-	}
-	if (!msg->override && msg->op == NEIGH_ANSWER) {
-		/* Somebody says otherwise, without insisting: ask. */
-		if (neigh_state(n, i) == ADJ_REACHABLE) {
-			neigh_set(n, i, &known, ADJ_STALE);
-			neigh_arm(n, i, 0);
-		}
-		return;
-	}
-	log_debug("neighbour %s moved from " RTE_ETHER_ADDR_PRT_FMT " to " RTE_ETHER_ADDR_PRT_FMT,
-		addr_format(a, text), RTE_ETHER_ADDR_BYTES(&known), RTE_ETHER_ADDR_BYTES(&msg->mac));
-	neigh_settle_mac(n, i, &msg->mac, answered);
-}
-
-/* Somebody else uses an address of ours: say so once, and tell the others who has it. */
-static void neigh_conflict(struct neigh_table *n, struct net_worker *control, const struct port *p,
-	const struct addr *a, const struct rte_ether_addr *mac)
-{
-	struct conflict *c = NULL;
-	char text[ADDR_TEXT];
-
-	for (unsigned int i = 0; i < net_port_count(control->table); i++)
-		if (rte_is_same_ether_addr(&net_port(control->table, (uint8_t)i)->mac, mac))
-			return; /* our own frame came back */
-	for (unsigned int i = 0; i < CONFLICTS && !c; i++)
-		if (n->conflict[i].used && addr_equal(&n->conflict[i].addr, a) &&
-			rte_is_same_ether_addr(&n->conflict[i].mac, mac))
-			c = &n->conflict[i];
-	if (!c) {
-		c = &n->conflict[n->next_conflict++ % CONFLICTS];
-		*c = (struct conflict){ .addr = *a, .mac = *mac, .used = true,
-			.defended = n->now - DEFEND_MS };
-		log_warn("address %s of port \"%s\" is also claimed by " RTE_ETHER_ADDR_PRT_FMT
-			 " (a server of a DR service must not answer ARP for it)",
-			addr_format(a, text), p->name, RTE_ETHER_ADDR_BYTES(mac));
-	}
-	if (n->now - c->defended < DEFEND_MS)
-		return;
-	c->defended = n->now;
-	announce_address(control, p, a, net_local(control->table, a, NULL) == LOCAL_PORT);
-}
-
-static void neigh_question(struct neigh_table *n, struct net_worker *control, const struct port *p,
-	const struct neigh_msg *msg)
-{
-	const struct net_table *t = control->table;
-	bool ours = net_answers(t, &msg->target, p->id);
-	struct rte_mbuf *m;
-
-	if (msg->has_mac && net_answers(t, &msg->sender, p->id)) {
-		neigh_conflict(n, control, p, &msg->sender, &msg->mac);
-		return;
-	}
-	if (msg->has_mac && neigh_plausible(t, p, &msg->sender))
-		neigh_learn(n, p->id, &msg->sender, msg, ours);
-	if (!ours)
-		return;
-	m = neigh_msg_answer(
-		control->pool, &p->mac, msg, net_local(t, &msg->target, NULL) == LOCAL_PORT);
-	if (m)
-		net_send_frame(control, m, p->id);
-	else
-		counter_add(&control->drop[DROP_no_mbuf], 1);
-}
-
-void neigh_input(struct neigh_table *n, struct net_worker *control, struct rte_mbuf *m)
-{
-	enum drop_reason reason;
-	struct neigh_msg msg;
-	uint8_t port;
-
-	if (!neigh_msg_parse(m, &msg, &reason)) {
-		net_drop(control, m, reason);
-		return;
-	}
-	port = net_port_of(control->table, m->port, msg.vlan);
-	if (port == NET_PORT_NONE) {
-		net_drop(control, m, DROP_wrong_vlan);
-		return;
-	}
-	rte_pktmbuf_free(m);
-	neigh_clock(n, control, control->now_ms);
-
-	const struct port *p = net_port(control->table, port);
-
-	if (msg.op == NEIGH_ASK)
-		neigh_question(n, control, p, &msg);
-	else if (net_answers(control->table, &msg.target, port))
-		neigh_conflict(n, control, p, &msg.target, msg.has_mac ? &msg.mac : &msg.from);
-	else if (neigh_plausible(control->table, p, &msg.target))
-		neigh_learn(n, port, &msg.target, &msg, false);
 }
 
 void neigh_table_changed(struct neigh_table *n, struct net_worker *control)

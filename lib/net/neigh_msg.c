@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861, 4.3 and 4.4) on the wire, made into one
- * question-and-answer form for neigh.c. Pure, apart from taking buffers. What a receiver must check
- * before it believes a message (RFC 4861, 7.1) is checked here; whether it concerns us is not.
+ * ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861, 4.3 and 4.4) on the wire, made into
+ * one question-and-answer form for neigh.c. Pure, apart from taking buffers. What a receiver must
+ * check before it believes a message (RFC 4861, 7.1) is checked here; whether it concerns us is
+ * not.
  */
 #include <netinet/in.h>
 
@@ -13,16 +14,16 @@
 
 #include "net_priv.h"
 
-#define ND_SOLICIT   135
-#define ND_ADVERT    136
-#define ND_HOP_LIMIT 255
+#define ND_SOLICIT        135
+#define ND_ADVERT         136
+#define ND_HOP_LIMIT      255
 
 #define ND_OPT_SOURCE_MAC 1
 #define ND_OPT_TARGET_MAC 2
 
-#define ND_ROUTER    0x80
-#define ND_SOLICITED 0x40
-#define ND_OVERRIDE  0x20
+#define ND_ROUTER         0x80
+#define ND_SOLICITED      0x40
+#define ND_OVERRIDE       0x20
 
 /* Solicitation and advertisement: the flags are zero in the former. */
 struct nd_hdr {
@@ -135,7 +136,8 @@ static bool parse_nd(const uint8_t *at, size_t len, struct neigh_msg *msg)
 		return false;
 	if (nd->type == ND_SOLICIT) {
 		msg->op = NEIGH_ASK;
-		/* From the unspecified address: a probe for duplicates, to the group, without MAC. */
+		/* From the unspecified address: a probe for duplicates, to the group, without MAC.
+		 */
 		return !addr_is_zero(&msg->sender) || (addr_is_multicast(&dst) && !msg->has_mac);
 	}
 	msg->op = NEIGH_ANSWER;
@@ -200,11 +202,13 @@ static struct rte_mbuf *make_arp(struct rte_mempool *pool, const struct rte_ethe
 	struct arp_packet *p = (void *)rte_pktmbuf_append(m, sizeof(*p));
 
 	*p = (struct arp_packet){
-		.eth = { .dst_addr = *dst_mac, .src_addr = *src_mac,
+		.eth = { .dst_addr = *dst_mac,
+			.src_addr = *src_mac,
 			.ether_type = RTE_BE16(RTE_ETHER_TYPE_ARP) },
 		.arp = { .arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER),
 			.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
-			.arp_hlen = RTE_ETHER_ADDR_LEN, .arp_plen = 4,
+			.arp_hlen = RTE_ETHER_ADDR_LEN,
+			.arp_plen = 4,
 			.arp_opcode = rte_cpu_to_be_16(op),
 			.arp_data = { .arp_sha = *src_mac, .arp_sip = sip, .arp_tip = tip } },
 	};
@@ -227,14 +231,17 @@ static struct rte_mbuf *make_nd(struct rte_mempool *pool, const struct rte_ether
 		return NULL;
 	p = (void *)rte_pktmbuf_append(m, sizeof(*p));
 	*p = (struct nd_packet){
-		.eth = { .dst_addr = dst_mac ? *dst_mac : group, .src_addr = *src_mac,
+		.eth = { .dst_addr = dst_mac ? *dst_mac : group,
+			.src_addr = *src_mac,
 			.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6) },
 		.ip = { .vtc_flow = RTE_BE32(UINT32_C(6) << 28),
 			.payload_len = RTE_BE16(sizeof(struct nd_hdr) + sizeof(struct nd_opt)),
-			.proto = IPPROTO_ICMPV6, .hop_limits = ND_HOP_LIMIT },
+			.proto = IPPROTO_ICMPV6,
+			.hop_limits = ND_HOP_LIMIT },
 		.nd = { .type = type, .flags = flags },
 		.opt = { .type = type == ND_SOLICIT ? ND_OPT_SOURCE_MAC : ND_OPT_TARGET_MAC,
-			.len = 1, .mac = *src_mac },
+			.len = 1,
+			.mac = *src_mac },
 	};
 	memcpy(p->ip.src_addr, src->b, 16);
 	memcpy(p->ip.dst_addr, dst->b, 16);
@@ -257,8 +264,8 @@ struct rte_mbuf *neigh_msg_ask(struct rte_mempool *pool, const struct rte_ether_
 	const struct addr *sender, const struct addr *target, const struct rte_ether_addr *unicast)
 {
 	if (addr_is_v4(target))
-		return make_arp(pool, src_mac, unicast ? unicast : &broadcast,
-			RTE_ARP_OP_REQUEST, addr_v4(sender), addr_v4(target), NULL);
+		return make_arp(pool, src_mac, unicast ? unicast : &broadcast, RTE_ARP_OP_REQUEST,
+			addr_v4(sender), addr_v4(target), NULL);
 	struct addr dst = unicast ? *target : solicited_node(target);
 	return make_nd(pool, src_mac, unicast, sender, &dst, target, ND_SOLICIT, 0);
 }
@@ -274,8 +281,8 @@ struct rte_mbuf *neigh_msg_answer(struct rte_mempool *pool, const struct rte_eth
 			addr_v4(&q->sender), &q->mac);
 	/* RFC 4861, 7.2.4: a probe for duplicates is answered to all, unsolicited. */
 	if (addr_is_zero(&q->sender))
-		return make_nd(pool, src_mac, NULL, &q->target, &all_nodes, &q->target, ND_ADVERT,
-			flags);
+		return make_nd(
+			pool, src_mac, NULL, &q->target, &all_nodes, &q->target, ND_ADVERT, flags);
 	return make_nd(pool, src_mac, q->has_mac ? &q->mac : &q->from, &q->target, &q->sender,
 		&q->target, ND_ADVERT, flags | ND_SOLICITED);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Neighbours: every transition by time and by message, in both families, with a clock of the test's. */
+/* Neighbours: every transition by time and by message, in both families, with a clock of the
+ * test's. */
 #include "sending_lab.h"
 #include "test_eal.h"
 
@@ -46,7 +47,8 @@ static bool has_mac(const char *addr, uint8_t port, uint8_t mac)
 	return memcmp(&word, &m, 6) == 0;
 }
 
-/* Lets time pass until the state is reached; returns how long that took. used: by a packet each step. */
+/* Lets time pass until the state is reached; returns how long that took. used: by a packet each
+ * step. */
 static uint32_t wait_for(const char *addr, enum adj_state state, bool used)
 {
 	uint32_t ms;
@@ -102,8 +104,8 @@ static void quiet(void)
 
 static void test_question_arp(void **state)
 {
-	static const uint8_t expected[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0xbb, 0, 0, 0, 1,
-		8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0xbb, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+	static const uint8_t expected[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0xbb, 0, 0, 0,
+		1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0xbb, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0,
 		10, 0, 0, 9 };
 	struct rte_mbuf *m;
 
@@ -129,8 +131,8 @@ static void test_question_nd(void **state)
 	need("2001:db8:2::12:3456", LAN);
 	m = lab_next(NULL);
 	assert_non_null(m);
-	len = lab_nd(expected, 135, 0, "2001:db8:2::1", "ff02::1:ff12:3456",
-		"2001:db8:2::12:3456", 0, &mac);
+	len = lab_nd(expected, 135, 0, "2001:db8:2::1", "ff02::1:ff12:3456", "2001:db8:2::12:3456",
+		0, &mac);
 	memcpy(expected + 6, &mac, 6);
 	assert_int_equal(m->pkt_len, len);
 	assert_memory_equal(rte_pktmbuf_mtod(m, void *), expected, len);
@@ -211,8 +213,8 @@ static void test_failed(void **state)
 			assert_in_range(wait_for(net[v].peer, ADJ_FAILED, true), 2900, 3300);
 			assert_int_equal(lab.n_sent - lab.seen, 3);
 			lab.seen = lab.n_sent;
-			assert_in_range(wait_for(net[v].peer, ADJ_INCOMPLETE, true), pause,
-				pause + 200);
+			assert_in_range(
+				wait_for(net[v].peer, ADJ_INCOMPLETE, true), pause, pause + 200);
 		}
 		lab_answer(net[v].peer, LAN, 4);
 		assert_int_equal(lab_state(LAN, net[v].peer), ADJ_REACHABLE);
@@ -329,8 +331,9 @@ static void test_mac_change(void **state)
 		if (v == 0)
 			lab_input(f, lab_arp(f, NULL, 1, m7, net[0].peer, net[0].peer), LAN);
 		else
-			lab_input(f, lab_nd(f, 136, 0x20, net[1].peer, "ff02::1", net[1].peer, 7,
-						&m7), LAN);
+			lab_input(f,
+				lab_nd(f, 136, 0x20, net[1].peer, "ff02::1", net[1].peer, 7, &m7),
+				LAN);
 		assert_true(has_mac(net[v].peer, LAN, 7));
 		assert_int_equal(lab_state(LAN, net[v].peer), ADJ_STALE);
 		quiet();
@@ -345,8 +348,10 @@ static void test_mac_change(void **state)
 		if (v == 0)
 			lab_input(f, lab_arp(f, NULL, 2, m6, net[0].peer, net[0].peer), LAN);
 		else
-			lab_input(f, lab_nd(f, 135, 0, net[1].peer, "ff02::1:ff00:1", net[1].own,
-						6, &m6), LAN);
+			lab_input(f,
+				lab_nd(f, 135, 0, net[1].peer, "ff02::1:ff00:1", net[1].own, 6,
+					&m6),
+				LAN);
 		assert_true(has_mac(net[v].peer, LAN, 6));
 		lab.seen = lab.n_sent;
 	}
@@ -390,7 +395,8 @@ static void test_unknown_not_learnt(void **state)
 	/* A question for another host. */
 	lab_input(f, lab_arp(f, NULL, 1, M(9), net[0].peer, net[0].other), LAN);
 	assert_int_equal(lab_state(LAN, net[0].peer), ADJ_FREE);
-	/* A question to us from a host that cannot be there: answered (it costs nothing), not learnt. */
+	/* A question to us from a host that cannot be there: answered (it costs nothing), not
+	 * learnt. */
 	lab_input(f, lab_arp(f, NULL, 1, M(9), "10.0.1.9", net[0].own), LAN);
 	assert_int_equal(lab_state(LAN, "10.0.1.9"), ADJ_FREE);
 	lab_input(f, lab_arp(f, NULL, 1, M(9), "10.0.0.255", net[0].own), LAN);
@@ -567,13 +573,15 @@ static void test_answers_nd(void **state)
 		WAN);
 	m = lab_next(NULL);
 	assert_non_null(m);
-	len = lab_nd(expected, 136, 0xe0, "2001:db8:1::1", "2001:db8:1::9", "2001:db8:1::1", 0, &own);
+	len = lab_nd(
+		expected, 136, 0xe0, "2001:db8:1::1", "2001:db8:1::9", "2001:db8:1::1", 0, &own);
 	memcpy(expected, &m9, 6);
 	memcpy(expected + 6, &own, 6);
 	assert_int_equal(m->pkt_len, len);
 	assert_memory_equal(rte_pktmbuf_mtod(m, void *), expected, len);
 	/* A virtual one: a host. Without the MAC option the frame's source is answered. */
-	lab_input(f, lab_nd(f, 135, 0, "2001:db8:1::9", "2001:db8:1::10", "2001:db8:1::10", 9, NULL),
+	lab_input(f,
+		lab_nd(f, 135, 0, "2001:db8:1::9", "2001:db8:1::10", "2001:db8:1::10", 9, NULL),
 		WAN);
 	m = lab_next(NULL);
 	assert_non_null(m);
@@ -591,7 +599,8 @@ static void test_answers_nd(void **state)
 	lab_input(f, lab_nd(f, 135, 0, "fe80::9", "ff02::1:ff00:0", link_local, 9, &m9), WAN);
 	assert_non_null(lab_next(NULL));
 	lab_input(f, lab_nd(f, 135, 0, "fe80::9", "ff02::1:ff00:0", link_local, 9, &m9), LAN);
-	lab_input(f, lab_nd(f, 135, 0, "2001:db8:2::9", "ff02::1:ff00:10", "2001:db8:1::10", 9, &m9),
+	lab_input(f,
+		lab_nd(f, 135, 0, "2001:db8:2::9", "ff02::1:ff00:10", "2001:db8:1::10", 9, &m9),
 		LAN);
 	quiet();
 	lab_close();
@@ -622,8 +631,16 @@ static void test_conflict(void **state)
 	lab_pass(1100);
 	lab_input(f, lab_arp(f, NULL, 1, M(9), "192.0.2.10", "192.0.2.10"), WAN);
 	assert_non_null(lab_next(NULL));
+	/* Others join in: that is the same conflict. */
+	lab_input(f, lab_arp(f, NULL, 1, M(8), "192.0.2.10", "192.0.2.10"), WAN);
+	quiet();
+	/* Who claims our address is answered all the same, and not learnt. */
+	lab_input(f, lab_arp(f, NULL, 1, M(8), "192.0.2.10", "192.0.2.1"), WAN);
+	assert_int_equal(next_bytes()[21], 2);
+	quiet();
 	/* IPv6: somebody answers for us. */
-	lab_input(f, lab_nd(f, 136, 0x20, "2001:db8:1::10", "ff02::1", "2001:db8:1::10", 9, &m9), WAN);
+	lab_input(f, lab_nd(f, 136, 0x20, "2001:db8:1::10", "ff02::1", "2001:db8:1::10", 9, &m9),
+		WAN);
 	m = lab_next(NULL);
 	assert_non_null(m);
 	assert_int_equal(rte_pktmbuf_mtod(m, uint8_t *)[54], 136);
@@ -631,6 +648,22 @@ static void test_conflict(void **state)
 	own = net_port(lab.table, WAN)->mac;
 	lab_input(f, lab_arp(f, NULL, 1, own, "192.0.2.1", "192.0.2.1"), WAN);
 	quiet();
+	lab_close();
+
+	/* A flood of them is not answered by another. */
+	struct addr virtuals[200];
+
+	lab_open(1, 4, NULL);
+	for (unsigned int i = 0; i < 200; i++)
+		virtuals[i] = addr_from_v4(rte_cpu_to_be_32(0xc0000214 + i));
+	lab_change_table(lab_table(virtuals, 200));
+	for (unsigned int i = 0; i < 200; i++) {
+		char text[ADDR_TEXT];
+
+		addr_format(&virtuals[i], text);
+		lab_input(f, lab_arp(f, NULL, 1, M((uint8_t)i), text, text), WAN);
+	}
+	assert_int_equal(lab.n_sent, 16);
 	lab_close();
 }
 
@@ -655,7 +688,8 @@ static void test_flood(void **state)
 		need(nth(text, i), LAN);
 		lab_answer(nth(text, i), LAN, (uint8_t)(i + 1));
 	}
-	/* Strangers ask us for something, as fast as they can, for a minute; those we talk to answer. */
+	/* Strangers ask us for something, as fast as they can, for a minute; those we talk to
+	 * answer. */
 	for (unsigned int s = 0; s < 600; s++) {
 		for (unsigned int i = 0; i < 40; i++) {
 			use(nth(text, i), LAN);
@@ -807,16 +841,12 @@ static void test_announce_many(void **state)
 {
 	enum { N = 3000 };
 	static struct addr virtuals[N];
-	struct net_table *t;
 	unsigned int polls = 0;
 
 	lab_open(1, 4, NULL);
 	for (unsigned int i = 0; i < N; i++)
 		virtuals[i] = addr_from_v4(rte_cpu_to_be_32(0xcb710000 + 2 + i));
-	t = lab_table(virtuals, N);
-	net_table_free(lab.table);
-	lab.table = t;
-	lab.control->table = lab.w[0]->table = t;
+	lab_change_table(lab_table(virtuals, N));
 	neigh_announce(lab.neigh, WAN);
 	while (lab.n_sent < 3 * (N + 3)) {
 		unsigned int before = lab.n_sent;
@@ -839,7 +869,6 @@ static void test_table_changed(void **state)
 	struct port_conf ports[2] = { 0 };
 	struct net_conf conf = { .ports = ports, .n_ports = 2 };
 	struct faults faults = { 0 };
-	struct net_table *t;
 
 	lab_open(1, 4, NULL);
 	need("192.0.2.9", WAN);
@@ -853,11 +882,7 @@ static void test_table_changed(void **state)
 	ports[1].nic = 1;
 	ports[1].addresses = addresses;
 	ports[1].n_addresses = 1;
-	t = net_table_build(&conf, lab.table, &faults);
-	assert_non_null(t);
-	net_table_free(lab.table);
-	lab.table = t;
-	lab.control->table = lab.w[0]->table = t;
+	lab_change_table(net_table_build(&conf, lab.table, &faults));
 	neigh_table_changed(lab.neigh, lab.control);
 	assert_int_equal(lab_state(WAN, "192.0.2.9"), ADJ_FREE);
 	assert_int_equal(lab_state(LAN, "10.0.0.9"), ADJ_INCOMPLETE);
@@ -881,9 +906,9 @@ static void test_refused(void **state)
 	assert_null(neigh_create(&conf, NULL));
 
 	lab_open(1, 4, NULL);
-	need("10.0.0.1", LAN);    /* ourselves */
-	need("224.0.0.5", LAN);   /* nobody */
-	need("10.0.0.9", 3);      /* nowhere */
+	need("10.0.0.1", LAN);  /* ourselves */
+	need("224.0.0.5", LAN); /* nobody */
+	need("10.0.0.9", 3);    /* nowhere */
 	lab_pass(1000);
 	quiet();
 	lab_close();

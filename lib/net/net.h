@@ -61,8 +61,8 @@ struct net_conf {
 	unsigned int n_virtuals;
 };
 
-/* Finds what is wrong with it: needs no EAL. Adds faults with paths "ports[I]..." and "routes[I]...";
- * whether there was none that is an error. net_table_build() calls it too. */
+/* Finds what is wrong with it: needs no EAL. Adds faults with paths "ports[I]..." and
+ * "routes[I]..."; whether there was none that is an error. net_table_build() calls it too. */
 bool net_conf_check(const struct net_conf *conf, struct faults *faults);
 
 /* ---- the immutable table -------------------------------------------------------------------- */
@@ -113,8 +113,9 @@ struct net_table {
 	struct net_table_rest *rest;
 };
 
-/* Builds a table. When nothing differs from previous (which may be NULL), returns previous itself with
- * one more reference: each table returned is freed once. Control core. NULL with faults added. */
+/* Builds a table. When nothing differs from previous (which may be NULL), returns previous itself
+ * with one more reference: each table returned is freed once. Control core. NULL with faults added.
+ */
 struct net_table *net_table_build(
 	const struct net_conf *conf, const struct net_table *previous, struct faults *faults);
 void net_table_free(struct net_table *t);
@@ -130,15 +131,17 @@ static inline uint8_t net_port_of(const struct net_table *t, uint16_t nic, uint1
 	return t->port_of[(uint32_t)nic << 12 | (vlan & 0xfff)];
 }
 
-/* The low bits choose the place. Neighbouring addresses differ in the last byte, the top one of q[1], which
- * only the upper half of a product brings down. The administrator chooses the keys: no secret is needed. */
+/* The low bits choose the place. Neighbouring addresses differ in the last byte, the top one of
+ * q[1], which only the upper half of a product brings down. The administrator chooses the keys: no
+ * secret is needed. */
 static inline uint32_t net_local_hash(const struct addr *a)
 {
 	return (uint32_t)hash_fold(a->q[0] ^ 0x9e3779b97f4a7c15u, a->q[1] ^ 0xd6e8feb86659fd93u);
 }
 
 /* The entry of an address of ours, or NULL. Constant time; packet path. */
-static inline const struct local_addr *net_local_find(const struct net_table *t, const struct addr *a)
+static inline const struct local_addr *net_local_find(
+	const struct net_table *t, const struct addr *a)
 {
 	for (uint32_t i = net_local_hash(a);; i++) {
 		const struct local_addr *l = &t->local[i & t->local_mask];
@@ -150,9 +153,9 @@ static inline const struct local_addr *net_local_find(const struct net_table *t,
 	}
 }
 
-/* Whether an address is ours, and how. A virtual address that is also a port's is LOCAL_VIRTUAL. port
- * (if not NULL) gets the port that has it, else NET_PORT_NONE; for the link-local address that ports
- * with one MAC share, the first of them. */
+/* Whether an address is ours, and how. A virtual address that is also a port's is LOCAL_VIRTUAL.
+ * port (if not NULL) gets the port that has it, else NET_PORT_NONE; for the link-local address that
+ * ports with one MAC share, the first of them. */
 static inline enum local_kind net_local(
 	const struct net_table *t, const struct addr *a, uint8_t *port)
 {
@@ -163,8 +166,8 @@ static inline enum local_kind net_local(
 	return l ? (enum local_kind)l->kind : LOCAL_NONE;
 }
 
-/* Whether ARP or ND for the address is answered on this port: it is the port's, or it is virtual and its
- * network is there or on no port at all. */
+/* Whether ARP or ND for the address is answered on this port: it is the port's, or it is virtual
+ * and its network is there or on no port at all. */
 bool net_answers(const struct net_table *t, const struct addr *a, uint8_t port);
 
 /* Longest match. false: no route. */
@@ -206,8 +209,8 @@ enum adj_state {
 	ADJ_FREE,
 	ADJ_INCOMPLETE, /* asked, no answer yet */
 	ADJ_REACHABLE,
-	ADJ_STALE,      /* answered before; in use while it is asked again */
-	ADJ_FAILED,     /* did not answer; packets are dropped until it is asked again */
+	ADJ_STALE,  /* answered before; in use while it is asked again */
+	ADJ_FAILED, /* did not answer; packets are dropped until it is asked again */
 };
 
 /* Word: bytes 0 to 5 the MAC in memory order, byte 6 the port, byte 7 the state. */
@@ -225,13 +228,13 @@ struct neigh_table;
 struct rcu;
 
 struct neigh_conf {
-	unsigned int max;         /* neighbours, at most 65,534 */
-	unsigned int workers;     /* net_workers, the control core's included */
-	unsigned int hold_max;    /* packets waiting in one worker */
-	unsigned int hold_each;   /* of them for one neighbour */
-	uint32_t retry_ms;        /* between questions */
-	unsigned int retries;     /* before it counts as failed */
-	uint32_t reachable_ms;    /* asked again (unicast first) after this long in use */
+	unsigned int max;       /* neighbours, at most 65,534 */
+	unsigned int workers;   /* net_workers, the control core's included */
+	unsigned int hold_max;  /* packets waiting in one worker */
+	unsigned int hold_each; /* of them for one neighbour */
+	uint32_t retry_ms;      /* between questions */
+	unsigned int retries;   /* before it counts as failed */
+	uint32_t reachable_ms;  /* asked again (unicast first) after this long in use */
 };
 /* What neigh_conf has by default: 16384, -, 4096, 64, 1000 ms, 3, 30 s. */
 extern const struct neigh_conf neigh_defaults;
@@ -251,9 +254,10 @@ uint16_t neigh_find(const struct neigh_table *n, uint8_t port, const struct addr
 struct net_worker;
 void neigh_poll(struct neigh_table *n, struct net_worker *control, uint32_t now_ms);
 void neigh_input(struct neigh_table *n, struct net_worker *control, struct rte_mbuf *m);
-void neigh_need(struct neigh_table *n, struct net_worker *control, uint8_t port, const struct addr *a);
-/* Announces every virtual and port address of the port (gratuitous ARP, unsolicited NA), three times a
- * second apart: at start, when the link comes up, when addresses were added. */
+void neigh_need(
+	struct neigh_table *n, struct net_worker *control, uint8_t port, const struct addr *a);
+/* Announces every virtual and port address of the port (gratuitous ARP, unsolicited NA), three
+ * times a second apart: at start, when the link comes up, when addresses were added. */
 void neigh_announce(struct neigh_table *n, uint8_t port);
 /* The table of ports and addresses changed (control->table is the new one, just published): forgets
  * neighbours on ports or networks that are gone. */
@@ -264,8 +268,8 @@ struct neigh_info {
 	uint8_t port;
 	enum adj_state state;
 	struct rte_ether_addr mac;
-	uint32_t age_ms;      /* since the last answer; UINT32_MAX: never */
-	uint32_t used_ms;     /* since a packet last went there; UINT32_MAX: never */
+	uint32_t age_ms;  /* since the last answer; UINT32_MAX: never */
+	uint32_t used_ms; /* since a packet last went there; UINT32_MAX: never */
 };
 /* Neighbours from *cursor on, at most max; returns how many, *cursor moves, 0 at the end. */
 unsigned int neigh_list(
@@ -273,8 +277,8 @@ unsigned int neigh_list(
 
 /* ---- what a worker needs to send ------------------------------------------------------------ */
 
-/* Frames, with their link header and without FCS. tx: queued; what the nic had no room for counts here and
- * as a drop. */
+/* Frames, with their link header and without FCS. tx: queued; what the nic had no room for counts
+ * here and as a drop. */
 struct port_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
@@ -302,17 +306,17 @@ struct net_worker {
 	uint32_t now_ms;               /* set by the worker at each poll */
 	uint32_t epoch;                /* neigh_epoch() of this burst, set by the worker */
 	uint16_t id;
-	uint16_t n_workers;            /* net_workers there are, the control core's included */
+	uint16_t n_workers; /* net_workers there are, the control core's included */
 	uint16_t n_nics;
 	struct nic **nics;
 	struct neigh_table *neigh;
 	struct hold *hold;
-	uint32_t held;                 /* packets in it */
-	uint32_t *adj_used;            /* by adjacency: now_ms of the last packet; read by neigh.c */
-	struct rte_mempool *pool;      /* for packets of our own making */
-	struct rte_ring *punt;         /* to the control core: packets (worker: single producer) */
-	struct rte_ring **tx_in;       /* [sender]: packets of others to send on a queue of ours */
-	struct rte_ring **tx_out;      /* [owner]: packets of ours whose queue another one owns */
+	uint32_t held;            /* packets in it */
+	uint32_t *adj_used;       /* by adjacency: now_ms of the last packet; read by neigh.c */
+	struct rte_mempool *pool; /* for packets of our own making */
+	struct rte_ring *punt;    /* to the control core: packets (worker: single producer) */
+	struct rte_ring **tx_in;  /* [sender]: packets of others to send on a queue of ours */
+	struct rte_ring **tx_out; /* [owner]: packets of ours whose queue another one owns */
 	uint32_t punt_tokens, punt_stamp; /* rate limit of punts */
 	struct icmp_limit icmp;
 	struct tx_buffer tx[NIC_MAX];
@@ -342,28 +346,30 @@ void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason)
 void net_punt(struct net_worker *w, struct rte_mbuf *m);
 
 /*
- * The adjacency toward dst, for a packet whose IP header is at p->l3 and final. Returns it when it can
- * be sent to at once. Otherwise returns ADJ_NONE and has dealt with the packet: it waits in the hold
- * queue (PKT_TAKEN) or is a drop with a reason.
+ * The adjacency toward dst, for a packet whose IP header is at p->l3 and final. Returns it when it
+ * can be sent to at once. Otherwise returns ADJ_NONE and has dealt with the packet: it waits in the
+ * hold queue (PKT_TAKEN) or is a drop with a reason.
  */
 uint16_t net_resolve(struct net_worker *w, struct pkt *p, const struct addr *dst);
 
-/* Drops a packet that does not fit the MTU of where it goes to, and tells its sender where that helps. To be
- * called before the packet is rewritten. */
+/* Drops a packet that does not fit the MTU of where it goes to, and tells its sender where that
+ * helps. To be called before the packet is rewritten. */
 void net_too_big(struct net_worker *w, struct pkt *p, uint16_t mtu);
 
-/* Sends every PKT_SEND packet of the burst by its p->adj: decides what to do when the adjacency's state
- * or the MTU does not allow it (hold, drop, ICMP too big), writes the link header, queues, counts. */
+/* Sends every PKT_SEND packet of the burst by its p->adj: decides what to do when the adjacency's
+ * state or the MTU does not allow it (hold, drop, ICMP too big), writes the link header, queues,
+ * counts. */
 void net_output(struct net_worker *w, struct burst *b);
 
-/* One packet of our own, IP header at offset l3_off of its data: to dst, resolved and sent or held. */
+/* One packet of our own, IP header at offset l3_off of its data: to dst, resolved and sent or held.
+ */
 void net_send(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const struct addr *dst);
 
 /* One frame of our own, link header (without VLAN tag) written: out of a port. */
 void net_send_frame(struct net_worker *w, struct rte_mbuf *m, uint8_t port);
 
-/* Gives the buffers to the nics or to the owners' rings, sends what others put into ours, looks after
- * the hold queue. Once a poll; returns how many packets it moved. */
+/* Gives the buffers to the nics or to the owners' rings, sends what others put into ours, looks
+ * after the hold queue. Once a poll; returns how many packets it moved. */
 unsigned int net_flush(struct net_worker *w);
 
 /* ---- ICMP ----------------------------------------------------------------------------------- */
@@ -373,10 +379,10 @@ unsigned int net_flush(struct net_worker *w);
 void icmp_input(struct net_worker *w, struct burst *b);
 
 /*
- * An ICMP error about p to its sender (RFC 1122 3.2.2, RFC 4443 2.4: never about errors, broadcasts,
- * fragments or unspecified sources, nor to ourselves; rate-limited). It comes from p's destination if
- * that is ours, else from the port that p came in on. p stays with the caller; its addresses must be
- * those it arrived with, for they are quoted. mtu: with ICMP_ERR_TOO_BIG.
+ * An ICMP error about p to its sender (RFC 1122 3.2.2, RFC 4443 2.4: never about errors,
+ * broadcasts, fragments or unspecified sources, nor to ourselves; rate-limited). It comes from p's
+ * destination if that is ours, else from the port that p came in on. p stays with the caller; its
+ * addresses must be those it arrived with, for they are quoted. mtu: with ICMP_ERR_TOO_BIG.
  */
 enum icmp_err { ICMP_ERR_TOO_BIG, ICMP_ERR_TTL, ICMP_ERR_PORT, ICMP_ERR_HOST };
 void icmp_error(struct net_worker *w, const struct pkt *p, enum icmp_err what, uint16_t mtu);

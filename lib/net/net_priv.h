@@ -10,7 +10,8 @@
 
 /* ---- netconf.c, table.c --------------------------------------------------------------------- */
 
-/* The port of a route: the configured one, or that whose network holds the next hop, or NET_PORT_NONE. */
+/* The port of a route: the configured one, or that whose network holds the next hop, or
+ * NET_PORT_NONE. */
 uint8_t route_port(const struct net_conf *conf, const struct route_conf *r);
 
 /* Whether a is the first or (IPv4) last address of p's network: no host's. */
@@ -41,13 +42,13 @@ struct neigh_wish {
 
 /* The part of struct neigh_table that workers read. */
 struct neigh_shared {
-	uint64_t *word;         /* [max] */
-	struct neigh_key *key;  /* [max]; constant while the slot is not free */
+	uint64_t *word;        /* [max] */
+	struct neigh_key *key; /* [max]; constant while the slot is not free */
 	uint32_t max;
-	uint32_t epoch;         /* counts neighbours forgotten */
-	uint32_t settled;       /* counts questions answered or given up: the hold queue looks again */
-	bool full;              /* the last one wanted found no room */
-	uint32_t give_up_ms;    /* after which a question counts as unanswered */
+	uint32_t epoch;      /* counts neighbours forgotten */
+	uint32_t settled;    /* counts questions answered or given up: the hold queue looks again */
+	bool full;           /* the last one wanted found no room */
+	uint32_t give_up_ms; /* after which a question counts as unanswered */
 	struct rte_hash *index; /* position of a key is its adjacency */
 	uint32_t **used;        /* [worker]: net_worker.adj_used */
 	struct rte_ring **wish; /* [worker]: wishes for the control core */
@@ -78,13 +79,13 @@ enum neigh_op { NEIGH_ASK, NEIGH_ANSWER };
 /* One question or answer of either protocol. */
 struct neigh_msg {
 	enum neigh_op op;
-	struct addr sender;         /* who speaks; unspecified of its family in a probe for duplicates */
-	struct addr target;         /* asked for; in an ND answer, whose MAC is told */
+	struct addr sender; /* who speaks; unspecified of its family in a probe for duplicates */
+	struct addr target; /* asked for; in an ND answer, whose MAC is told */
 	struct rte_ether_addr mac;  /* the sender's (an answer: the target's), if has_mac */
 	struct rte_ether_addr from; /* Ethernet source: where an answer can go */
 	bool has_mac;
-	bool solicited;             /* an answer to a question of ours */
-	bool override;              /* replaces what was known */
+	bool solicited; /* an answer to a question of ours */
+	bool override;  /* replaces what was known */
 	uint16_t vlan;
 };
 
@@ -116,7 +117,7 @@ void hold_run(struct net_worker *w);
 /* ---- output.c ------------------------------------------------------------------------------- */
 
 /* Sends a packet to an adjacency whose word says that it can be. */
-void output_packet(struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len,
-	uint64_t word);
+void output_packet(
+	struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len, uint64_t word);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Making and freeing what each worker and the control core need for sending: buffers, the hold queue,
- * the ring of punts, and transmit rings between those pairs of cores that need one.
+ * Making and freeing what each worker and the control core need for sending: buffers, the hold
+ * queue, the ring of punts, and transmit rings between those pairs of cores that need one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -53,7 +53,8 @@ static void worker_free(struct net_worker *w)
 static struct net_worker *worker_make(unsigned int id, unsigned int n, struct nic **nics,
 	unsigned int n_nics, struct neigh_table *neigh, const struct neigh_conf *conf, int socket)
 {
-	struct net_worker *w = rte_zmalloc_socket("net_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
+	struct net_worker *w =
+		rte_zmalloc_socket("net_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
 
 	if (!w) {
 		errno = ENOMEM;

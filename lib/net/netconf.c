@@ -115,13 +115,15 @@ static void check_address_unique(struct check *c, unsigned int i, unsigned int j
 			if (addr_equal(&p->addr, &q->addr)) {
 				fault_add(c->faults, path_port(c, i, "addresses", (int)j),
 					"%s is already an address of port \"%s\"; each address is "
-					"given once", addr_format(&p->addr, text), n->ports[k].name);
+					"given once",
+					addr_format(&p->addr, text), n->ports[k].name);
 				return;
 			}
 			if (k < i && net.len == other.len && addr_equal(&net.addr, &other.addr)) {
 				fault_add(c->faults, path_port(c, i, "addresses", (int)j),
 					"network %s is already on port \"%s\"; a network is on "
-					"one port", prefix_format(&net, text), n->ports[k].name);
+					"one port",
+					prefix_format(&net, text), n->ports[k].name);
 				return;
 			}
 		}
@@ -152,7 +154,8 @@ static void check_addresses(struct check *c, unsigned int i)
 		if (prefix_is_end(p, &p->addr)) {
 			fault_add(c->faults, path_port(c, i, "addresses", (int)j),
 				"%s names the network or its broadcast address; an address of a "
-				"host in it is needed", prefix_format(p, text));
+				"host in it is needed",
+				prefix_format(p, text));
 			continue;
 		}
 		check_address_unique(c, i, j);
@@ -173,12 +176,14 @@ static void check_gateways(struct check *c, unsigned int i)
 			own |= addr_equal(gw, &port->addresses[k].addr);
 		if (own || addr_unusable(gw)) {
 			fault_add(c->faults, path_port(c, i, "gateways", (int)j),
-				"%s is %s; the address of a router is needed", addr_format(gw, text),
+				"%s is %s; the address of a router is needed",
+				addr_format(gw, text),
 				own ? "the port's own address" : addr_unusable(gw));
 		} else if (!port_on_link(port, gw)) {
 			fault_add(c->faults, path_port(c, i, "gateways", (int)j),
 				"%s is in no network of port \"%s\"; a gateway must be reached "
-				"directly", addr_format(gw, text), port->name);
+				"directly",
+				addr_format(gw, text), port->name);
 		}
 		for (unsigned int k = 0; k <= i; k++) {
 			unsigned int end = k < i ? n->ports[k].n_gateways : j;
@@ -203,8 +208,8 @@ static void check_port(struct check *c, unsigned int i)
 	uint16_t least = MTU_MIN4;
 
 	if (p->nic >= NIC_MAX)
-		fault_add(c->faults, path_port(c, i, "device", -1),
-			"more than %d devices", NIC_MAX);
+		fault_add(
+			c->faults, path_port(c, i, "device", -1), "more than %d devices", NIC_MAX);
 	if (p->vlan > VLAN_MAX)
 		fault_add(c->faults, path_port(c, i, "vlan", -1),
 			"%u; 1 to %d is possible, or leave it out for untagged frames", p->vlan,
@@ -220,7 +225,8 @@ static void check_port(struct check *c, unsigned int i)
 		else
 			fault_add(c->faults, path_port(c, i, "device", -1),
 				"the device is already port \"%s\"; several ports on a device "
-				"need a \"vlan\" each", q->name);
+				"need a \"vlan\" each",
+				q->name);
 		break;
 	}
 	for (unsigned int k = 0; k < p->n_addresses; k++)
@@ -270,7 +276,8 @@ static void check_route_unique(struct check *c, unsigned int i)
 			if (to->len == 0 && addr_is_v4(&to->addr) == addr_is_v4(&p->gateways[l]))
 				fault_add(c->faults, path_route(c, i, "to"),
 					"the gateway of port \"%s\" is already the %s default "
-					"route", p->name, family_name(&to->addr));
+					"route",
+					p->name, family_name(&to->addr));
 	}
 	for (unsigned int k = 0; k < i; k++)
 		if (same_prefix(&n->routes[k].to, to)) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The way out: from a destination to an adjacency (net_resolve), from an adjacency to a frame in the
- * buffer of a nic (net_output, net_send, net_send_frame), from the buffers to the nics (net_flush). All
- * of it for one worker by itself; nothing here blocks or locks.
+ * The way out: from a destination to an adjacency (net_resolve), from an adjacency to a frame in
+ * the buffer of a nic (net_output, net_send, net_send_frame), from the buffers to the nics
+ * (net_flush). All of it for one worker by itself; nothing here blocks or locks.
  *
- * Worker w owns transmit queue w of a nic that has that many; otherwise its packets go by ring to the
- * owner of queue w % txqs. What a nic has no room for is offered once more at the next flush, then
- * dropped.
+ * Worker w owns transmit queue w of a nic that has that many; otherwise its packets go by ring to
+ * the owner of queue w % txqs. What a nic has no room for is offered once more at the next flush,
+ * then dropped.
  */
 #include <errno.h>
 
@@ -40,9 +40,10 @@ void net_punt(struct net_worker *w, struct rte_mbuf *m)
 	pkt_unpoison(m);
 	if (ms) {
 		w->punt_stamp = w->now_ms;
-		w->punt_tokens = ms >= PUNT_BURST / PUNT_PER_MS ?
-				 PUNT_BURST :
-				 RTE_MIN(w->punt_tokens + ms * PUNT_PER_MS, (uint32_t)PUNT_BURST);
+		w->punt_tokens =
+			ms >= PUNT_BURST / PUNT_PER_MS
+				? PUNT_BURST
+				: RTE_MIN(w->punt_tokens + ms * PUNT_PER_MS, (uint32_t)PUNT_BURST);
 	}
 	if (!w->punt)
 		net_drop(w, m, DROP_punt_unwanted);
@@ -121,7 +122,8 @@ static void tx_collect(struct net_worker *w)
 	for (unsigned int s = 0; s < w->n_workers; s++) {
 		if (!w->tx_in[s])
 			continue;
-		unsigned int n = rte_ring_sc_dequeue_burst(w->tx_in[s], (void **)m, BURST_MAX, NULL);
+		unsigned int n =
+			rte_ring_sc_dequeue_burst(w->tx_in[s], (void **)m, BURST_MAX, NULL);
 		for (unsigned int i = 0; i < n; i++)
 			tx_put(w, m[i]->port, m[i]);
 	}
@@ -148,7 +150,8 @@ static inline void port_count(struct net_worker *w, uint8_t port, uint32_t bytes
 	counter_add(&w->port[port].tx_bytes, bytes);
 }
 
-/* Writes the header in front of l3 and returns where it starts. word: the MAC in its first six bytes. */
+/* Writes the header in front of l3 and returns where it starts. word: the MAC in its first six
+ * bytes. */
 static inline uint8_t *link_header(const struct net_worker *w, const struct net_link *link,
 	struct rte_mbuf *m, uint8_t *l3, uint64_t word)
 {
@@ -221,8 +224,8 @@ static void output_wait(struct net_worker *w, struct pkt *p, uint16_t adj, uint6
 
 	switch (adj_word_state(word)) {
 	case ADJ_INCOMPLETE:
-		hold_packet(w, p->mbuf, (uint16_t)(p->l3 - (uint8_t *)p->mbuf->buf_addr),
-			p->l3_len, (uint8_t)s->key[adj].port, &s->key[adj].addr);
+		hold_packet(w, p->mbuf, (uint16_t)(p->l3 - (uint8_t *)p->mbuf->buf_addr), p->l3_len,
+			(uint8_t)s->key[adj].port, &s->key[adj].addr);
 		p->verdict = PKT_TAKEN;
 		break;
 	case ADJ_FREE:
@@ -243,8 +246,8 @@ uint16_t net_resolve(struct net_worker *w, struct pkt *p, const struct addr *dst
 	uint16_t adj;
 
 	/* A link-local address says nothing of the link: it is where the packet came from. */
-	if (addr_is_link_local(dst) ? hop.port >= net_port_count(w->table) :
-				      !net_route(w->table, dst, &hop)) {
+	if (addr_is_link_local(dst) ? hop.port >= net_port_count(w->table)
+				    : !net_route(w->table, dst, &hop)) {
 		pkt_drop(p, DROP_no_route);
 		return ADJ_NONE;
 	}
@@ -262,8 +265,8 @@ uint16_t net_resolve(struct net_worker *w, struct pkt *p, const struct addr *dst
 	} else if (__atomic_load_n(&s->full, __ATOMIC_RELAXED)) {
 		pkt_drop(p, DROP_neigh_table_full);
 	} else {
-		hold_packet(w, p->mbuf, (uint16_t)(p->l3 - (uint8_t *)p->mbuf->buf_addr),
-			p->l3_len, hop.port, next);
+		hold_packet(w, p->mbuf, (uint16_t)(p->l3 - (uint8_t *)p->mbuf->buf_addr), p->l3_len,
+			hop.port, next);
 		p->verdict = PKT_TAKEN;
 	}
 	return ADJ_NONE;
@@ -306,8 +309,8 @@ void net_output(struct net_worker *w, struct burst *b)
 
 		if (likely(p->adj < s->max))
 			w->adj_used[p->adj] = w->now_ms;
-		if (unlikely(!adj_word_sends(word) ||
-			    p->l3_len > net_mtu(w, adj_word_port(word)))) {
+		if (unlikely(
+			    !adj_word_sends(word) || p->l3_len > net_mtu(w, adj_word_port(word)))) {
 			output_slow(w, p, word);
 			continue;
 		}

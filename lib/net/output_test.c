@@ -29,7 +29,8 @@ static void lab_open(unsigned int workers, uint16_t txqs, const struct neigh_con
 #define MARK_AT 60 /* from the IP header on: both families have it */
 
 /* A packet as parse.c leaves it, its link header l2 bytes long, with IP header at l3. */
-static struct rte_mbuf *packet(struct pkt *p, uint8_t family, uint16_t l2, uint16_t l3_len, uint8_t mark)
+static struct rte_mbuf *packet(
+	struct pkt *p, uint8_t family, uint16_t l2, uint16_t l3_len, uint8_t mark)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 	uint8_t *b;
@@ -43,8 +44,12 @@ static struct rte_mbuf *packet(struct pkt *p, uint8_t family, uint16_t l2, uint1
 	if (l3_len > MARK_AT)
 		b[l2 + MARK_AT] = mark;
 	m->port = 0;
-	*p = (struct pkt){ .mbuf = m, .l3 = b + l2, .l3_len = l3_len, .family = family,
-		.verdict = PKT_GO, .port = WAN };
+	*p = (struct pkt){ .mbuf = m,
+		.l3 = b + l2,
+		.l3_len = l3_len,
+		.family = family,
+		.verdict = PKT_GO,
+		.port = WAN };
 	return m;
 }
 
@@ -239,10 +244,10 @@ static void test_route(void **state)
 	know("10.0.0.254", LAN, 2);
 	know("203.0.113.5", V7, 3);
 	know("fe80::5", LAN, 4);
-	push4(lab.w[0], "8.8.8.8", 1);      /* default */
-	push4(lab.w[0], "198.18.77.1", 2);  /* static */
-	push4(lab.w[0], "203.0.113.5", 3);  /* on-link by a route */
-	packet(&p, 6, 14, 100, 4);          /* back to a link-local address */
+	push4(lab.w[0], "8.8.8.8", 1);     /* default */
+	push4(lab.w[0], "198.18.77.1", 2); /* static */
+	push4(lab.w[0], "203.0.113.5", 3); /* on-link by a route */
+	packet(&p, 6, 14, 100, 4);         /* back to a link-local address */
 	p.port = LAN;
 	assert_int_equal(push(lab.w[0], &p, "fe80::5"), PKT_SEND);
 	packet(&p, 6, 14, 100, 5);
@@ -259,8 +264,7 @@ static void test_route(void **state)
 	assert_int_equal(nic, WAN);
 	/* Where it went is noted as in use. */
 	struct addr gw = A("192.0.2.254");
-	assert_int_equal(
-		lab.w[0]->adj_used[neigh_find(lab.neigh, WAN, &gw)], lab.now);
+	assert_int_equal(lab.w[0]->adj_used[neigh_find(lab.neigh, WAN, &gw)], lab.now);
 	lab_close();
 }
 
@@ -341,8 +345,8 @@ static void test_rings(void **state)
 			/* The packet's nic did not get lost in the ring. */
 			assert_int_equal(lab.sent[i].nic, mac == 9 ? LAN : WAN);
 			by_queue[lab.sent[i].queue]++;
-			assert_int_equal((mark_of(lab.sent[i].m) >> 4) % txqs[t],
-				lab.sent[i].queue);
+			assert_int_equal(
+				(mark_of(lab.sent[i].m) >> 4) % txqs[t], lab.sent[i].queue);
 		}
 		assert_int_equal(by_queue[0], 8 * lab.n / txqs[t]);
 		/* Rings stand only where a packet can go. */
@@ -409,7 +413,8 @@ static void test_hold_order(void **state)
 	lab_answer("10.0.0.9", LAN, 9);
 	lab_forget_sent();
 	lab.control->now_ms = lab.now;
-	/* The answer was seen by lab_answer()'s flush; a newer packet comes after those that waited. */
+	/* The answer was seen by lab_answer()'s flush; a newer packet comes after those that
+	 * waited. */
 	push4(lab.w[0], "10.0.0.9", 12);
 	assert_int_equal(lab.w[0]->held, 1);
 	net_flush(lab.w[0]);
@@ -557,8 +562,8 @@ static void test_hold_many(void **state)
 	assert_int_equal(lab.n_sent, 199);
 	assert_int_equal(lab.w[0]->held, 1);
 	for (unsigned int i = 0; i < lab.n_sent; i++)
-		assert_int_equal(mark_of(lab.sent[i].m),
-			rte_pktmbuf_mtod(lab.sent[i].m, uint8_t *)[5]);
+		assert_int_equal(
+			mark_of(lab.sent[i].m), rte_pktmbuf_mtod(lab.sent[i].m, uint8_t *)[5]);
 	lab_pass(5000);
 	assert_int_equal(lab.w[0]->held, 0);
 	lab_close();
@@ -645,11 +650,9 @@ static void test_create(void **state)
 
 	lab_open(1, 2, NULL);
 	/* More than the neighbours have room for. */
-	assert_null(net_workers_create(
-		5, lab.nics, LAB_NICS, lab.neigh, &lab.conf, pools, NULL));
+	assert_null(net_workers_create(5, lab.nics, LAB_NICS, lab.neigh, &lab.conf, pools, NULL));
 	lab.nic[1].txqs = 0;
-	assert_null(net_workers_create(
-		2, lab.nics, LAB_NICS, lab.neigh, &lab.conf, pools, NULL));
+	assert_null(net_workers_create(2, lab.nics, LAB_NICS, lab.neigh, &lab.conf, pools, NULL));
 	lab_close();
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For the tests of neighbours and output: a balancer's sending half with nics that only remember what
- * they were given, and a clock that the test moves. Included once by a test program, whose nic_tx()
- * it is; the real one stays out of the program.
+ * For the tests of neighbours and output: a balancer's sending half with nics that only remember
+ * what they were given, and a clock that the test moves. Included once by a test program, whose
+ * nic_tx() it is; the real one stays out of the program.
  */
 #ifndef NET_SENDING_LAB_H
 #define NET_SENDING_LAB_H
@@ -42,7 +42,7 @@ struct lab {
 	unsigned int n; /* net_workers; the last is the control core's */
 	struct net_worker **w, *control;
 	uint32_t now;
-	uint16_t room;  /* packets a nic takes at once */
+	uint16_t room; /* packets a nic takes at once */
 	struct {
 		struct rte_mbuf *m;
 		uint16_t nic, queue;
@@ -67,20 +67,20 @@ uint16_t nic_tx(struct nic *nic, uint16_t queue, struct rte_mbuf **mbufs, uint16
 	return i;
 }
 
-static inline struct addr A(const char *text)
-{
+static inline struct addr A(const char *text) {
 	struct addr a;
 
 	assert_int_equal(addr_parse(text, &a), 0);
 	return a;
 }
 
-static inline struct rte_ether_addr M(uint8_t last)
-{
+static inline struct rte_ether_addr
+M(uint8_t last) {
 	return (struct rte_ether_addr){ { 2, 0xaa, 0, 0, 0, last } };
 }
 
-static inline struct net_table *lab_table(const struct addr *virtuals, unsigned int n_virtuals)
+static inline struct net_table *
+lab_table(const struct addr *virtuals, unsigned int n_virtuals)
 {
 	static const char *const text[3][2] = { { "192.0.2.1/24", "2001:db8:1::1/64" },
 		{ "10.0.0.1/24", "2001:db8:2::1/64" }, { "10.7.0.1/24", "2001:db8:7::1/64" } };
@@ -92,8 +92,12 @@ static inline struct net_table *lab_table(const struct addr *virtuals, unsigned 
 		{ .to = { A("198.18.0.0"), 15 }, .via = A("10.0.0.254"), .port = LAN },
 		{ .to = { A("203.0.113.0"), 24 }, .port = V7 },
 	};
-	struct net_conf conf = { .ports = ports, .n_ports = 3, .routes = routes, .n_routes = 2,
-		.virtuals = virtuals, .n_virtuals = n_virtuals };
+	struct net_conf conf = { .ports = ports,
+		.n_ports = 3,
+		.routes = routes,
+		.n_routes = 2,
+		.virtuals = virtuals,
+		.n_virtuals = n_virtuals };
 	struct faults faults = { 0 };
 
 	for (unsigned int i = 0; i < 3; i++) {
@@ -135,14 +139,14 @@ static inline void lab_open_with(struct rte_mempool *pool, unsigned int workers,
 	lab.neigh = neigh_create(&lab.conf, lab.rcu);
 	assert_non_null(lab.neigh);
 	for (unsigned int i = 0; i < LAB_NICS; i++) {
-		lab.nic[i] = (struct nic){ .id = (uint16_t)i, .txqs = txqs, .mtu = 1500, .up = true };
+		lab.nic[i] =
+			(struct nic){ .id = (uint16_t)i, .txqs = txqs, .mtu = 1500, .up = true };
 		lab.nics[i] = &lab.nic[i];
 	}
 	for (unsigned int i = 0; i < LAB_WORKERS; i++)
 		pools[i] = pool;
 	lab.table = lab_table(virtuals, RTE_DIM(virtuals));
-	lab.w = net_workers_create(
-		lab.n, lab.nics, LAB_NICS, lab.neigh, &lab.conf, pools, NULL);
+	lab.w = net_workers_create(lab.n, lab.nics, LAB_NICS, lab.neigh, &lab.conf, pools, NULL);
 	assert_non_null(lab.w);
 	lab.control = lab.w[workers];
 	for (unsigned int i = 0; i < lab.n; i++) {
@@ -152,6 +156,16 @@ static inline void lab_open_with(struct rte_mempool *pool, unsigned int workers,
 	}
 	for (unsigned int i = 0; i < workers; i++)
 		rcu_online(lab.rcu, i);
+}
+
+/* Everybody sees another table from now on. */
+static inline void lab_change_table(struct net_table *t)
+{
+	assert_non_null(t);
+	net_table_free(lab.table);
+	lab.table = t;
+	for (unsigned int i = 0; i < lab.n; i++)
+		lab.w[i]->table = t;
 }
 
 /* Frees what was sent, so that the pool can be looked at. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The immutable table of ports, own addresses and routes: built by the control core for each
- * snapshot, read by every stage. The two things asked for each packet (the port of a frame, whether an
- * address is ours) are inline in net.h; a route is looked up once a flow, in DPDK's RIB, a compressed
- * tree that costs a few hundred bytes a route where a DIR24-8 table would cost 32 MB.
+ * snapshot, read by every stage. The two things asked for each packet (the port of a frame, whether
+ * an address is ours) are inline in net.h; a route is looked up once a flow, in DPDK's RIB, a
+ * compressed tree that costs a few hundred bytes a route where a DIR24-8 table would cost 32 MB.
  *
  * References are counted without atomics: only the control core builds and frees.
  */
@@ -28,9 +28,9 @@ struct net_table_rest {
 	struct prefix *addresses;  /* of all ports */
 	struct route_info *routes; /* connected, then gateways, then configured ones */
 	struct addr *virtuals;
-	uint8_t *conf;             /* the configuration in one piece, to tell whether it changed */
+	uint8_t *conf; /* the configuration in one piece, to tell whether it changed */
 	size_t conf_len;
-	struct rte_rib *rib4;      /* next hop: index into routes */
+	struct rte_rib *rib4; /* next hop: index into routes */
 	struct rte_rib6 *rib6;
 };
 
@@ -190,8 +190,8 @@ static int build_locals(struct net_table *t, const struct net_conf *c)
 	for (unsigned int i = 0; i < r->n_ports; i++)
 		n += r->port[i].n_addresses;
 	t->local_mask = rte_align32pow2(RTE_MAX(8u, 2 * n)) - 1;
-	t->local = slots = aligned_alloc(RTE_CACHE_LINE_SIZE,
-		((size_t)t->local_mask + 1) * sizeof(*slots));
+	t->local = slots =
+		aligned_alloc(RTE_CACHE_LINE_SIZE, ((size_t)t->local_mask + 1) * sizeof(*slots));
 	r->virtuals = calloc(c->n_virtuals + 1, sizeof(*r->virtuals));
 	if (!slots || !r->virtuals)
 		return -ENOMEM;
@@ -283,8 +283,8 @@ static int build_routes(struct net_table *t, const struct net_conf *c)
 			route_put(r, any, via, (uint8_t)i, false);
 		}
 	for (unsigned int i = 0; i < c->n_routes; i++)
-		route_put(r, c->routes[i].to, &c->routes[i].via, route_port(c, &c->routes[i]),
-			false);
+		route_put(
+			r, c->routes[i].to, &c->routes[i].via, route_port(c, &c->routes[i]), false);
 
 	for (unsigned int i = 0; i < r->n_routes; i++) {
 		rc = route_insert(r, i);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The address table: what is ours, which port a frame belongs to, routes, sharing, and every fault. */
+/* The address table: what is ours, which port a frame belongs to, routes, sharing, and every fault.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,16 +13,15 @@
 
 #define MANY 5000
 
-static struct addr A(const char *text)
-{
+static struct addr A(const char *text) {
 	struct addr a;
 
 	assert_int_equal(addr_parse(text, &a), 0);
 	return a;
 }
 
-static struct prefix P(const char *text)
-{
+static struct prefix
+P(const char *text) {
 	struct prefix p;
 
 	assert_int_equal(prefix_parse(text, true, &p), 0);
@@ -300,8 +300,11 @@ static void test_longest_match(void **state)
 	enum { N = 300 };
 	static struct route_conf routes[N];
 	static const struct addr on_link;
-	static const struct conf_text one = { .ports = {
-		{ .name = "a", .nic = 0, .addresses = { "10.0.0.1/24", "2001:db8::1/64" } } } };
+	static const struct conf_text one = {
+		.ports = { { .name = "a",
+			.nic = 0,
+			.addresses = { "10.0.0.1/24", "2001:db8::1/64" } } }
+	};
 	struct faults faults = { 0 };
 	struct net_table *t;
 	struct built b;
@@ -443,8 +446,14 @@ static void test_list(void **state)
 
 /* ---- faults --------------------------------------------------------------------------------- */
 
-#define WAN { .name = "wan", .nic = 0, .addresses = { "192.0.2.1/24", "2001:db8:1::1/64" } }
-#define LAN { .name = "lan", .nic = 1, .addresses = { "10.0.0.1/24" } }
+#define WAN                                                                                        \
+	{                                                                                          \
+		.name = "wan", .nic = 0, .addresses = { "192.0.2.1/24", "2001:db8:1::1/64" }       \
+	}
+#define LAN                                                                                        \
+	{                                                                                          \
+		.name = "lan", .nic = 1, .addresses = { "10.0.0.1/24" }                            \
+	}
 
 static const struct {
 	struct conf_text conf;
@@ -464,35 +473,40 @@ static const struct {
 		"ports[0].addresses[0]", "names the network" },
 	{ { .ports = { { .name = "a", .addresses = { "224.0.0.1/24" } } } },
 		"ports[0].addresses[0]", "a multicast address" },
-	{ { .ports = { { .name = "a", .addresses = { "ff02::1/64" } } } },
-		"ports[0].addresses[0]", "a multicast address" },
-	{ { .ports = { { .name = "a", .addresses = { "0.0.0.0/24" } } } },
-		"ports[0].addresses[0]", "the unspecified address" },
-	{ { .ports = { { .name = "a", .addresses = { "127.0.0.1/8" } } } },
-		"ports[0].addresses[0]", "a loopback address" },
-	{ { .ports = { { .name = "a", .addresses = { "::1/128" } } } },
-		"ports[0].addresses[0]", "a loopback address" },
-	{ { .ports = { { .name = "a", .addresses = { "10.0.0.1/0" } } } },
-		"ports[0].addresses[0]", "prefix length 0" },
-	{ { .ports = { { .name = "a", .nic = 3 }, { .name = "b", .nic = 3 } } },
-		"ports[1].device", "already port \"a\"" },
-	{ { .ports = { { .name = "a", .vlan = 5 }, { .name = "b", .vlan = 5 } } },
-		"ports[1].vlan", "already port \"a\"" },
+	{ { .ports = { { .name = "a", .addresses = { "ff02::1/64" } } } }, "ports[0].addresses[0]",
+		"a multicast address" },
+	{ { .ports = { { .name = "a", .addresses = { "0.0.0.0/24" } } } }, "ports[0].addresses[0]",
+		"the unspecified address" },
+	{ { .ports = { { .name = "a", .addresses = { "127.0.0.1/8" } } } }, "ports[0].addresses[0]",
+		"a loopback address" },
+	{ { .ports = { { .name = "a", .addresses = { "::1/128" } } } }, "ports[0].addresses[0]",
+		"a loopback address" },
+	{ { .ports = { { .name = "a", .addresses = { "10.0.0.1/0" } } } }, "ports[0].addresses[0]",
+		"prefix length 0" },
+	{ { .ports = { { .name = "a", .nic = 3 }, { .name = "b", .nic = 3 } } }, "ports[1].device",
+		"already port \"a\"" },
+	{ { .ports = { { .name = "a", .vlan = 5 }, { .name = "b", .vlan = 5 } } }, "ports[1].vlan",
+		"already port \"a\"" },
 	{ { .ports = { { .name = "a", .vlan = 4095 } } }, "ports[0].vlan", "1 to 4094" },
 	{ { .ports = { { .name = "a", .mtu = 575 } } }, "ports[0].mtu", "at least 576" },
 	{ { .ports = { { .name = "a", .mtu = 1279, .addresses = { "2001:db8::1/64" } } } },
 		"ports[0].mtu", "1280 is needed for IPv6" },
-	{ { .ports = { { .name = "a", .addresses = { "10.0.0.1/24" },
-			.gateways = { "10.0.1.1" } } } },
+	{ { .ports = { { .name = "a",
+		    .addresses = { "10.0.0.1/24" },
+		    .gateways = { "10.0.1.1" } } } },
 		"ports[0].gateways[0]", "in no network of port \"a\"" },
-	{ { .ports = { { .name = "a", .addresses = { "10.0.0.1/24" },
-			.gateways = { "10.0.0.1" } } } },
+	{ { .ports = { { .name = "a",
+		    .addresses = { "10.0.0.1/24" },
+		    .gateways = { "10.0.0.1" } } } },
 		"ports[0].gateways[0]", "the port's own address" },
-	{ { .ports = { { .name = "a", .addresses = { "10.0.0.1/24" },
-			.gateways = { "10.0.0.2", "10.0.0.3" } } } },
+	{ { .ports = { { .name = "a",
+		    .addresses = { "10.0.0.1/24" },
+		    .gateways = { "10.0.0.2", "10.0.0.3" } } } },
 		"ports[0].gateways[1]", "already has an IPv4 gateway" },
 	{ { .ports = { { .name = "a", .addresses = { "10.0.0.1/24" }, .gateways = { "10.0.0.2" } },
-		    { .name = "b", .nic = 1, .addresses = { "10.0.1.1/24" },
+		    { .name = "b",
+			    .nic = 1,
+			    .addresses = { "10.0.1.1/24" },
 			    .gateways = { "10.0.1.2" } } } },
 		"ports[1].gateways[0]", "port \"a\" already has an IPv4 gateway" },
 	{ { .ports = { WAN, LAN }, .routes = { { "10.9.0.0/16", "10.8.0.1", 1 } } },
@@ -507,19 +521,22 @@ static const struct {
 		"routes[0].port", "a route without \"via\" needs a port" },
 	{ { .ports = { WAN, LAN }, .routes = { { "2001:db9::/32", "fe80::1", NET_PORT_NONE } } },
 		"routes[0].port", "link-local" },
-	{ { .ports = { WAN, LAN }, .routes = { { "10.9.0.0/16", NULL, 2 } } },
-		"routes[0].port", "no such port" },
+	{ { .ports = { WAN, LAN }, .routes = { { "10.9.0.0/16", NULL, 2 } } }, "routes[0].port",
+		"no such port" },
 	{ { .ports = { WAN, LAN }, .routes = { { "10.0.0.0/24", "192.0.2.9", 0 } } },
 		"routes[0].to", "is the network of port \"lan\" itself" },
-	{ { .ports = { WAN, LAN }, .routes = { { "10.9.0.0/16", "10.0.0.9", 1 },
-		    { "10.9.0.0/16", "10.0.0.8", 1 } } },
+	{ { .ports = { WAN, LAN },
+		  .routes = { { "10.9.0.0/16", "10.0.0.9", 1 },
+			  { "10.9.0.0/16", "10.0.0.8", 1 } } },
 		"routes[1].to", "routes[0] already leads to 10.9.0.0/16" },
-	{ { .ports = { WAN, LAN }, .routes = { { "10.9.0.1/16", "10.0.0.9", 1 } } },
-		"routes[0].to", "10.9.0.0/16" },
-	{ { .ports = { WAN, LAN }, .routes = { { "224.0.0.0/4", "10.0.0.9", 1 } } },
-		"routes[0].to", "multicast" },
-	{ { .ports = { { .name = "a", .addresses = { "10.0.0.1/24" },
-			.gateways = { "10.0.0.2" } } }, .routes = { { "0.0.0.0/0", "10.0.0.9", 0 } } },
+	{ { .ports = { WAN, LAN }, .routes = { { "10.9.0.1/16", "10.0.0.9", 1 } } }, "routes[0].to",
+		"10.9.0.0/16" },
+	{ { .ports = { WAN, LAN }, .routes = { { "224.0.0.0/4", "10.0.0.9", 1 } } }, "routes[0].to",
+		"multicast" },
+	{ { .ports = { { .name = "a",
+		    .addresses = { "10.0.0.1/24" },
+		    .gateways = { "10.0.0.2" } } },
+		  .routes = { { "0.0.0.0/0", "10.0.0.9", 0 } } },
 		"routes[0].to", "already the IPv4 default route" },
 	{ { .ports = { WAN }, .virtuals = { "0.0.0.0" } }, "services", "unspecified" },
 	{ { .ports = { WAN }, .virtuals = { "ff02::9" } }, "services", "multicast" },
@@ -549,8 +566,9 @@ static void test_faults(void **state)
 static void test_no_faults(void **state)
 {
 	static const struct conf_text odd[] = {
-		{ .ports = { { .name = "a", .addresses = { "10.0.0.1/32", "10.0.0.2/31", "fe80::1/64" } },
-			    { .name = "b", .nic = 1, .addresses = { "fe80::1/64" } } } },
+		{ .ports = { { .name = "a",
+				     .addresses = { "10.0.0.1/32", "10.0.0.2/31", "fe80::1/64" } },
+			  { .name = "b", .nic = 1, .addresses = { "fe80::1/64" } } } },
 		{ .ports = { { .name = "a", .nic = 0 }, { .name = "b", .nic = 0, .vlan = 9 } } },
 		{ .ports = { WAN }, .routes = { { "10.0.0.0/8", NULL, 0 } } },
 		{ .ports = { WAN }, .virtuals = { "192.0.2.1", "192.0.2.1" } },
