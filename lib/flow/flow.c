@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
 #include <rte_malloc.h>
 #include <rte_prefetch.h>
 #include <rte_vect.h>
@@ -42,7 +43,7 @@ _Static_assert(sizeof(struct bucket) == 64, "one cache line a bucket");
 /* Entries of one size. */
 struct arena {
 	char *entries;
-	size_t size;
+	uint32_t shift; /* an entry has 2^shift bytes */
 	uint32_t max, used;
 	uint32_t fresh; /* entries from here on were never used */
 	uint32_t free;  /* first free entry before fresh, or NIL */
@@ -73,7 +74,7 @@ static inline struct bucket *bucket_of(const struct flow_table *t, uint32_t hash
 
 static inline struct flow *entry_at(const struct arena *a, uint32_t i)
 {
-	return (struct flow *)(a->entries + (size_t)i * a->size);
+	return (struct flow *)(a->entries + ((size_t)i << a->shift));
 }
 
 static inline struct arena *arena_of(struct flow_table *t, const struct flow *f)
@@ -83,7 +84,7 @@ static inline struct arena *arena_of(struct flow_table *t, const struct flow *f)
 
 static inline uint32_t index_of(const struct arena *a, const struct flow *f)
 {
-	return (uint32_t)((size_t)((const char *)f - a->entries) / a->size);
+	return (uint32_t)((size_t)((const char *)f - a->entries) >> a->shift);
 }
 
 static inline struct flow *entry_of(const struct flow_table *t, uint32_t ref)
@@ -432,17 +433,18 @@ struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const stru
 	struct arena *a;
 	struct flow *f;
 
-	key_of(fwd, &kf);
-	hf = key_hash(&t->key, &kf);
 	*reason = DROP_flow_clash;
-	if (key_find(t, &kf, hf) != NIL)
-		return NULL;
 	if (ret) {
 		key_of(ret, &kr);
 		hr = key_hash(&t->key, &kr);
-		if (kr.v6 != kf.v6 || key_find(t, &kr, hr) != NIL)
-			return NULL;
+		rte_prefetch0(bucket_of(t, hr));
 	}
+	key_of(fwd, &kf);
+	hf = key_hash(&t->key, &kf);
+	if (key_find(t, &kf, hf) != NIL)
+		return NULL;
+	if (ret && (kr.v6 != kf.v6 || key_find(t, &kr, hr) != NIL))
+		return NULL;
 
 	*reason = DROP_flow_table_full;
 	a = kf.v6 ? &t->v6 : &t->v4;
@@ -591,7 +593,7 @@ uint64_t flow_table_bytes(const struct flow_conf *conf)
 static int arena_init(
 	struct arena *a, const char *name, size_t size, uint32_t max, int socket, uint32_t now_ms)
 {
-	a->size = size;
+	a->shift = (uint32_t)rte_log2_u32((uint32_t)size);
 	a->max = max;
 	a->free = NIL;
 	/* One entry at least, so that the wheel has a base. */

@@ -108,6 +108,20 @@ static inline bool changes_state(const struct flow *f, const struct pkt *p)
 	return f->state != CONN_UDP_STREAM;
 }
 
+/* As net_resolve(); toward a server it is remembered, for its next new flow. */
+static uint16_t resolve(struct l4 *l, struct pkt *p, const struct flow *f, const struct addr *next)
+{
+	struct server_hop *hop = &l->hop[f->server];
+	uint16_t adj;
+
+	if (p->dir == DIR_FORWARD && hop->gen == f->server_gen && hop->epoch == l->net->epoch)
+		return hop->adj;
+	adj = net_resolve(l->net, p, next);
+	if (p->dir == DIR_FORWARD && adj != ADJ_NONE)
+		*hop = (struct server_hop){ l->net->epoch, f->server_gen, adj };
+	return adj;
+}
+
 static void forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 {
 	const struct fwd_ops *mode = fwd_table[f->mode];
@@ -140,7 +154,7 @@ static void forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 	if (!may_pass(l, p, &next))
 		return;
 	rewrite(mode, p, f);
-	p->adj = net_resolve(net, p, &next);
+	p->adj = resolve(l, p, f, &next);
 	if (p->adj != ADJ_NONE) {
 		f->adj[p->dir] = p->adj;
 		p->verdict = PKT_SEND;

@@ -18,6 +18,13 @@
 #include "model/model.h"
 #include "sched/sched.h"
 
+/* The adjacency of a server's address; valid while epoch is the neighbours' and gen the slot's. A
+ * generation is never 0. */
+struct server_hop {
+	uint32_t epoch;
+	uint16_t gen, adj;
+};
+
 /* What one worker keeps; table, counters and picks are its own. */
 struct l4 {
 	const struct model *model; /* of this burst; set with l4_set_model() */
@@ -30,6 +37,7 @@ struct l4 {
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	struct traffic *service;   /* by service slot */
 	struct traffic *server;    /* by server slot */
+	struct server_hop *hop;    /* likewise */
 };
 
 struct fwd_ops {

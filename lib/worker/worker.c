@@ -173,7 +173,10 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);
 	w->l4.server = rte_calloc_socket(
 		"traffic", MODEL_SERVERS_MAX, sizeof(struct traffic), 64, w->socket);
-	if (!w->requests || !w->l4.flows || !w->l4.sched || !w->l4.service || !w->l4.server)
+	w->l4.hop = rte_calloc_socket(
+		"hops", MODEL_SERVERS_MAX, sizeof(struct server_hop), 64, w->socket);
+	if (!w->requests || !w->l4.flows || !w->l4.sched || !w->l4.service ||
+		!w->l4.server || !w->l4.hop)
 		return -ENOMEM;
 	return 0;
 }
@@ -254,6 +257,7 @@ fail:
 
 static void worker_free(struct worker *w)
 {
+	rte_free(w->l4.hop);
 	rte_free(w->l4.server);
 	rte_free(w->l4.service);
 	if (w->l4.sched)
