@@ -34,14 +34,12 @@
 #include "base/wheel.h"
 #include "neigh_priv.h"
 
-#define TICK_SHIFT 4    /* of the timer wheel: 16 ms */
-#define WISH_RING  1024 /* wishes on their way from one worker */
-#define POLL_BATCH 256  /* wishes of one worker, and announcements a poll */
-#define TIMER_ROUNDS                                                                               \
-	16              /* of POLL_BATCH timers a poll: most only look whether somebody is in use  \
-			 */
-#define UNUSED_FACTOR 4 /* collected after this many times reachable_ms without use */
-#define BACKOFF_MAX   4 /* pause of a failed neighbour: 1, 2, then 4 times retry_ms */
+#define TICK_SHIFT    4    /* of the timer wheel: 16 ms */
+#define WISH_RING     1024 /* wishes on their way from one worker */
+#define POLL_BATCH    256  /* wishes of one worker, and announcements a poll */
+#define TIMER_ROUNDS  16   /* of POLL_BATCH timers a poll: most only look who is in use */
+#define UNUSED_FACTOR 4    /* collected after this many times reachable_ms without use */
+#define BACKOFF_MAX   4    /* pause of a failed neighbour: 1, 2, then 4 times retry_ms */
 
 const struct neigh_conf neigh_defaults = {
 	.max = 16384,
