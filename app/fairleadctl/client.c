@@ -36,7 +36,8 @@ static int try_connect(const char *path)
 	return fd;
 }
 
-/* Says which daemons answer beside the path that was asked, from the locks in its folder. Returns how many. */
+/* Says which daemons answer beside the path that was asked, from the locks in its folder. Returns
+ * how many. */
 static unsigned int look_in(const char *folder, size_t len, const char *asked)
 {
 	unsigned int n = 0;
@@ -57,7 +58,8 @@ static unsigned int look_in(const char *folder, size_t len, const char *asked)
 		if (fd < 0)
 			continue;
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-		fprintf(stderr, "  one runs (pid %d) at %s: say --socket %s\n", (int)peer.pid, path, path);
+		fprintf(stderr, "  one runs (pid %d) at %s: say --socket %s\n", (int)peer.pid, path,
+			path);
 		close(fd);
 		n++;
 	}
@@ -74,7 +76,8 @@ static void say_where(const char *asked)
 	if (slash && (len != strlen(usual) || strncmp(asked, usual, len) != 0))
 		n += look_in(asked, len, asked);
 	if (n == 0)
-		fprintf(stderr, "  none was found elsewhere; start one with: fairlead --config FILE\n");
+		fprintf(stderr,
+			"  none was found elsewhere; start one with: fairlead --config FILE\n");
 }
 
 int client_connect(const char *path, bool quiet)
@@ -84,7 +87,10 @@ int client_connect(const char *path, bool quiet)
 	if (fd >= 0 || quiet)
 		return fd < 0 ? -1 : fd;
 	if (fd == -EACCES) {
-		fprintf(stderr, "fairleadctl: you may not use %s; ask as root or as a member of its group\n", path);
+		fprintf(stderr,
+			"fairleadctl: you may not use %s; ask as root or as a member of its "
+			"group\n",
+			path);
 		return -1;
 	}
 	fprintf(stderr, "fairleadctl: no daemon at %s (%s)\n", path, strerror(-fd));
@@ -130,8 +136,10 @@ static json_t *receive(int fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			fprintf(stderr, "fairleadctl: %s\n", n == 0 ? "the daemon closed the connection" :
-				errno == EAGAIN ? "no answer within 60 s" : strerror(errno));
+			fprintf(stderr, "fairleadctl: %s\n",
+				n == 0            ? "the daemon closed the connection"
+				: errno == EAGAIN ? "no answer within 60 s"
+						  : strerror(errno));
 			break;
 		}
 		len += (size_t)n;
@@ -153,8 +161,8 @@ static json_t *receive(int fd)
 
 json_t *client_call(int fd, const char *method, const json_t *params, int id)
 {
-	json_t *request = json_pack(
-		"{s:s, s:i, s:s, s:O}", "jsonrpc", "2.0", "id", id, "method", method, "params", params);
+	json_t *request = json_pack("{s:s, s:i, s:s, s:O}", "jsonrpc", "2.0", "id", id, "method",
+		method, "params", params);
 	char *text = json_dumps(request, JSON_COMPACT);
 	int rc = text ? send_all(fd, text, strlen(text)) : -ENOMEM;
 

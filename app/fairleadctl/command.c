@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From words to parameters, by the schema: "args" says which keys may be given by place, every key may be given as
- * "--key value", keys of objects as "--key.key value", a boolean as "--key" alone. Of the key that "each" names there may be several:
- * one call each.
+ * From words to parameters, by the schema: "args" says which keys may be given by place, every key
+ * may be given as
+ * "--key value", keys of objects as "--key.key value", a boolean as "--key" alone. Of the key that
+ * "each" names there may be several: one call each.
  */
 #include "ctl.h"
 
@@ -14,7 +15,7 @@
 #include "base/fault.h"
 #include "ctl/schema.h"
 
-/* ---- the schema ------------------------------------------------------------------------------- */
+/* ---- the schema --------------------------------------------------------------------------- */
 
 const json_t *spec(void)
 {
@@ -35,9 +36,9 @@ const json_t *spec_rule(const json_t *rule)
 const json_t *spec_method(const char *noun, const char *verb)
 {
 	json_t *name = json_sprintf("%s.%s", noun, verb);
-	const json_t *method = name ? json_object_get(json_object_get(spec(), "methods"),
-					      json_string_value(name)) :
-				      NULL;
+	const json_t *method =
+		name ? json_object_get(json_object_get(spec(), "methods"), json_string_value(name))
+		     : NULL;
 
 	json_decref(name);
 	return method;
@@ -79,7 +80,7 @@ const char **spec_verbs(const char *noun)
 	return names;
 }
 
-/* ---- complaints ------------------------------------------------------------------------------- */
+/* ---- complaints --------------------------------------------------------------------------- */
 
 /* names is taken. */
 static enum exit_code unknown(const char *what, const char *word, const char **names)
@@ -87,7 +88,8 @@ static enum exit_code unknown(const char *what, const char *word, const char **n
 	const char *close = fault_closest(word, names);
 
 	if (close) {
-		fprintf(stderr, "fairleadctl: no %s \"%s\"; did you mean \"%s\"?\n", what, word, close);
+		fprintf(stderr, "fairleadctl: no %s \"%s\"; did you mean \"%s\"?\n", what, word,
+			close);
 	} else {
 		fprintf(stderr, "fairleadctl: no %s \"%s\"; there is:", what, word);
 		for (unsigned int i = 0; names[i]; i++)
@@ -121,7 +123,7 @@ static enum exit_code unknown_option(const char *option, const json_t *keys)
 	return unknown("option", option, names);
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------- */
 
 /* The text of a file, "-" being standard input. */
 static json_t *file_text(const char *path)
@@ -199,7 +201,7 @@ static enum exit_code value_set(json_t *o, const char *key, const json_t *rule, 
 	return EXIT_DONE;
 }
 
-/* ---- options ---------------------------------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------------------------ */
 
 /* Follows "a.b.c" down to the object that has c; made as needed. NULL: no such option. */
 static json_t *option_place(json_t *o, const json_t **keys, char *path, char **last)
@@ -263,10 +265,11 @@ out:
 	return code;
 }
 
-/* ---- places ----------------------------------------------------------------------------------- */
+/* ---- places ------------------------------------------------------------------------------- */
 
 /* Sets the word at a place; those beyond the last place belong to "each". */
-static enum exit_code place_take(struct command *c, json_t *params, json_t *more, size_t place, const char *word)
+static enum exit_code place_take(
+	struct command *c, json_t *params, json_t *more, size_t place, const char *word)
 {
 	const json_t *args = json_object_get(c->method, "args");
 	const char *each = json_string_value(json_object_get(c->method, "each"));
@@ -292,12 +295,14 @@ static enum exit_code required_check(const struct command *c, const json_t *para
 	json_t *rule;
 
 	json_object_foreach ((json_t *)spec_keys(c->method), key, rule)
-		if (json_is_true(json_object_get(spec_rule(rule), "required")) && !json_object_get(params, key))
+		if (json_is_true(json_object_get(spec_rule(rule), "required")) &&
+			!json_object_get(params, key))
 			return usage(c, "%s is missing", key);
 	return EXIT_DONE;
 }
 
-static enum exit_code words_take(struct command *c, json_t *params, json_t *more, char **words, int n)
+static enum exit_code words_take(
+	struct command *c, json_t *params, json_t *more, char **words, int n)
 {
 	enum exit_code code = EXIT_DONE;
 	bool plain = false; /* after "--" */

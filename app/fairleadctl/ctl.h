@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fairleadctl: a thin client of the control socket. It knows no command: all it knows of them is schema/rpc.json, built in.
+ * fairleadctl: a thin client of the control socket. It knows no command: all it knows of them is
+ * schema/rpc.json, built in.
  *
- *   words --command_parse()--> calls of one method --client_call()--> results --print_results()--> text
+ *   words --command_parse()--> calls of one method --client_call()--> results
+ *   results --print_results()--> text
  */
 #ifndef FAIRLEADCTL_CTL_H
 #define FAIRLEADCTL_CTL_H
@@ -17,12 +19,12 @@ enum exit_code { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DAEMON, EXIT_PARTL
 /* What was asked for on the command line. */
 struct command {
 	const char *noun, *verb;
-	const char *name;      /* "server.drain" */
-	const json_t *method;  /* its description */
-	json_t *calls;         /* array of params: more than one where a name may be repeated */
+	const char *name;     /* "server.drain" */
+	const json_t *method; /* its description */
+	json_t *calls;        /* array of params: more than one where a name may be repeated */
 };
 
-/* ---- command.c -------------------------------------------------------------------------------- */
+/* ---- command.c ---------------------------------------------------------------------------- */
 
 /* The built-in schema; borrowed. */
 const json_t *spec(void);
@@ -40,21 +42,21 @@ const char **spec_verbs(const char *noun);
 enum exit_code command_parse(struct command *c, char **words, int n);
 void command_clear(struct command *c);
 
-/* ---- client.c --------------------------------------------------------------------------------- */
+/* ---- client.c ----------------------------------------------------------------------------- */
 
 /* A connected socket, or -1 after saying why not (unless quiet). */
 int client_connect(const char *path, bool quiet);
 /* One call. Returns the whole response object, or NULL after saying what happened. */
 json_t *client_call(int fd, const char *method, const json_t *params, int id);
 
-/* ---- print.c ---------------------------------------------------------------------------------- */
+/* ---- print.c ------------------------------------------------------------------------------ */
 
 /* All results of a command. */
 void print_results(const struct command *c, const json_t *results);
 /* An error object, on standard error. */
 void print_error(const json_t *error);
 
-/* ---- help.c ----------------------------------------------------------------------------------- */
+/* ---- help.c ------------------------------------------------------------------------------- */
 
 void help_all(void);
 void help_noun(const char *noun);

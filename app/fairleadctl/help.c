@@ -59,7 +59,8 @@ static void usage_words(FILE *f, const char *noun, const char *verb)
 	fprintf(f, "fairleadctl %s %s", noun, verb);
 	json_array_foreach (args, i, arg) {
 		const char *key = json_string_value(arg);
-		bool required = json_is_true(json_object_get(spec_rule(json_object_get(keys, key)), "required"));
+		bool required = json_is_true(
+			json_object_get(spec_rule(json_object_get(keys, key)), "required"));
 
 		fputs(required ? " " : " [", f);
 		print_upper(f, place_name(method, key));
@@ -174,19 +175,21 @@ void help_command(const char *noun, const char *verb)
 		printf("  fairleadctl %s\n", json_string_value(example));
 }
 
-/* ---- completion ------------------------------------------------------------------------------- */
+/* ---- completion --------------------------------------------------------------------------- */
 
 enum exit_code help_completion(const char *shell)
 {
 	if (strcmp(shell, "bash") != 0) {
-		fprintf(stderr, "fairleadctl: completion is there for bash: fairleadctl completion bash\n");
+		fprintf(stderr,
+			"fairleadctl: completion is there for bash: fairleadctl completion bash\n");
 		return EXIT_USAGE;
 	}
 	puts("# Load with: source <(fairleadctl completion bash)\n"
 	     "_fairleadctl()\n"
 	     "{\n"
 	     "\tlocal IFS=$'\\n' cur=\"${COMP_WORDS[COMP_CWORD]}\"\n"
-	     "\tCOMPREPLY=($(compgen -W \"$(fairleadctl complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\""
+	     "\tCOMPREPLY=($(compgen -W \"$(fairleadctl complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
+	     "2>/dev/null)\""
 	     " -- \"$cur\"))\n"
 	     "}\n"
 	     "complete -o default -F _fairleadctl fairleadctl");
@@ -227,7 +230,8 @@ out:
 }
 
 /* Words that a value of a key can be. */
-static void print_values(const char *socket, const char *noun, const char *key, const json_t *rule, char *const *places)
+static void print_values(const char *socket, const char *noun, const char *key, const json_t *rule,
+	char *const *places)
 {
 	json_t *value;
 	size_t i;
@@ -241,7 +245,8 @@ static void print_values(const char *socket, const char *noun, const char *key, 
 }
 
 /* Arguments of a command; the last word is being typed. */
-static void complete_arguments(const char *socket, const char *noun, const json_t *method, char **words, int n)
+static void complete_arguments(
+	const char *socket, const char *noun, const json_t *method, char **words, int n)
 {
 	const json_t *keys = spec_keys(method), *args = json_object_get(method, "args");
 	const char *key = NULL;

@@ -13,7 +13,8 @@ struct options {
 	bool help;
 };
 
-/* Takes our own options out of the words, wherever they stand; what follows "--" is left alone. false: usage. */
+/* Takes our own options out of the words, wherever they stand; what follows "--" is left alone.
+ * false: usage. */
 static bool options_take(struct options *o, char **words, int *n)
 {
 	int kept = 0;
@@ -43,6 +44,12 @@ static bool options_take(struct options *o, char **words, int *n)
 	return true;
 }
 
+static void json_line(FILE *f, const json_t *value)
+{
+	json_dumpf(value, f, JSON_COMPACT | JSON_ENCODE_ANY);
+	fputc('\n', f);
+}
+
 /* One call after the other on one connection; results go to an array. */
 static enum exit_code run(const struct options *o, const struct command *c)
 {
@@ -59,14 +66,14 @@ static enum exit_code run(const struct options *o, const struct command *c)
 		if (!response)
 			break;
 		if (error && o->json)
-			json_dumpf(error, stderr, JSON_COMPACT), fputc('\n', stderr);
+			json_line(stderr, error);
 		else if (error)
 			print_error(error);
-		else if (++done && o->json)
-			json_dumpf(json_object_get(response, "result"), stdout, JSON_COMPACT | JSON_ENCODE_ANY),
-				putchar('\n');
+		else if (o->json)
+			json_line(stdout, json_object_get(response, "result"));
 		else
 			json_array_append(results, json_object_get(response, "result"));
+		done += !error;
 		json_decref(response);
 	}
 	close(fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Results for people: tables with aligned columns where the schema names columns ("table", or "tables" for parts of an object),
- * else "key  value" lines. What has no columns is shown as JSON.
+ * Results for people: tables with aligned columns where the schema names columns ("table", or
+ * "tables" for parts of an object), else "key  value" lines. What has no columns is shown as JSON.
  */
 #include "ctl.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- cells ------------------------------------------------------------------------------------ */
+/* ---- cells -------------------------------------------------------------------------------- */
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -69,7 +69,8 @@ static json_t *list_text(const json_t *list)
 
 	json_array_foreach (list, i, item) {
 		one = cell_text("", item);
-		json_t *joined = json_sprintf("%s%s%s", json_string_value(text), i ? "," : "", json_string_value(one));
+		json_t *joined = json_sprintf(
+			"%s%s%s", json_string_value(text), i ? "," : "", json_string_value(one));
 
 		json_decref(text);
 		json_decref(one);
@@ -129,12 +130,14 @@ static json_t *title(const char *key)
 
 	len = len < sizeof(text) ? len : sizeof(text) - 1;
 	for (size_t i = 0; i < len; i++)
-		text[i] = key[i] == '_' ? ' ' : key[i] >= 'a' && key[i] <= 'z' ? (char)(key[i] - 32) : key[i];
+		text[i] = key[i] == '_'                    ? ' '
+			  : key[i] >= 'a' && key[i] <= 'z' ? (char)(key[i] - 32)
+							   : key[i];
 	text[len] = '\0';
 	return json_string(text);
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------- */
 
 /* Whether a column holds numbers: they are aligned to the right. */
 static bool column_numeric(const json_t *rows, const char *key)
@@ -211,7 +214,7 @@ static void json_print(const json_t *value)
 	putchar('\n');
 }
 
-/* ---- objects ---------------------------------------------------------------------------------- */
+/* ---- objects ------------------------------------------------------------------------------ */
 
 static void heading(const char *key)
 {
@@ -221,12 +224,15 @@ static void heading(const char *key)
 	json_decref(text);
 }
 
-/* What a line does not hold: a list of objects by the table of the method that "tables" names for it, or JSON. */
+/* What a line does not hold: a list of objects by the table of the method that "tables" names for
+ * it, or JSON. */
 static void part_print(const json_t *method, const char *key, const json_t *value)
 {
-	const char *like = json_string_value(json_object_get(json_object_get(method, "tables"), key));
+	const char *like =
+		json_string_value(json_object_get(json_object_get(method, "tables"), key));
 	const json_t *methods = json_object_get(spec(), "methods");
-	const json_t *columns = json_object_get(json_object_get(methods, like ? like : ""), "table");
+	const json_t *columns =
+		json_object_get(json_object_get(methods, like ? like : ""), "table");
 
 	heading(key);
 	if (columns && json_is_array(value))
@@ -271,8 +277,8 @@ static void object_print(const json_t *method, const json_t *o)
 	json_decref(lines);
 	json_object_foreach ((json_t *)o, key, value)
 		if (is_part(method, key, value)) {
-			if (json_object_get(json_object_get(method, "tables"), key) || !json_is_object(value) ||
-				strcmp(key, "configuration") == 0) {
+			if (json_object_get(json_object_get(method, "tables"), key) ||
+				!json_is_object(value) || strcmp(key, "configuration") == 0) {
 				part_print(method, key, value);
 			} else {
 				heading(key);
@@ -281,7 +287,7 @@ static void object_print(const json_t *method, const json_t *o)
 		}
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------------------------ */
 
 static void warnings_print(const json_t *list)
 {
@@ -289,7 +295,8 @@ static void warnings_print(const json_t *list)
 	size_t i;
 
 	json_array_foreach (list, i, fault)
-		fprintf(stderr, "warning: %s: %s\n", json_string_value(json_object_get(fault, "path")),
+		fprintf(stderr, "warning: %s: %s\n",
+			json_string_value(json_object_get(fault, "path")),
 			json_string_value(json_object_get(fault, "text")));
 }
 
@@ -316,7 +323,8 @@ void print_results(const struct command *c, const json_t *results)
 {
 	const char *key = json_string_value(json_object_get(c->method, "rows"));
 	const json_t *columns = json_object_get(c->method, "table");
-	const json_t *first = json_array_get(results, 0), *rows = key ? json_object_get(first, key) : first;
+	const json_t *first = json_array_get(results, 0),
+		     *rows = key ? json_object_get(first, key) : first;
 	const char *cursor = json_string_value(json_object_get(first, "cursor"));
 	json_t *result;
 	size_t i;
@@ -339,12 +347,14 @@ void print_error(const json_t *error)
 	size_t i;
 
 	if (json_array_size(faults) == 0)
-		fprintf(stderr, "fairleadctl: %s\n", json_string_value(json_object_get(error, "message")));
+		fprintf(stderr, "fairleadctl: %s\n",
+			json_string_value(json_object_get(error, "message")));
 	json_array_foreach (faults, i, fault) {
 		const char *path = json_string_value(json_object_get(fault, "path"));
 
-		fprintf(stderr, "fairleadctl: %s%s%s%s\n", json_is_true(json_object_get(fault, "warning")) ?
-			"warning: " : "", path, path && *path ? ": " : "",
+		fprintf(stderr, "fairleadctl: %s%s%s%s\n",
+			json_is_true(json_object_get(fault, "warning")) ? "warning: " : "", path,
+			path && *path ? ": " : "",
 			json_string_value(json_object_get(fault, "text")));
 	}
 }

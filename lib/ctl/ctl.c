@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control core's event loop. A turn: wait, serve what is ready (signals, links, clients), then what workers have sent
- * (punted packets), neighbours, packets of our own, deferred calls, memory that nobody holds any more.
+ * The control core's event loop. A turn: wait, serve what is ready (signals, links, clients), then
+ * what workers have sent (punted packets), neighbours, packets of our own, deferred calls, memory
+ * that nobody holds any more.
  *
- * Rings and neighbours have no descriptor to wait for, so a turn waits IDLE_MS at most, BUSY_MS while there is work.
+ * Rings and neighbours have no descriptor to wait for, so a turn waits IDLE_MS at most, BUSY_MS
+ * while there is work.
  */
 #include "ctl.h"
 
@@ -21,11 +23,11 @@
 #include "listener.h"
 #include "rpc.h"
 
-#define BUSY_MS    1
-#define IDLE_MS    10
-#define LINKS_MS   1000  /* drivers that report for themselves are asked this often */
-#define PUNT_BURST 64    /* packets of one worker a turn */
-#define EVENTS     64
+#define BUSY_MS                1
+#define IDLE_MS                10
+#define LINKS_MS               1000 /* drivers that report for themselves are asked this often */
+#define PUNT_BURST             64   /* packets of one worker a turn */
+#define EVENTS                 64
 
 #define SOCKET_MAX_REQUEST     (256 * 1024)
 #define SOCKET_MAX_OUTPUT      (32 * 1024 * 1024)
@@ -43,7 +45,7 @@ int ctl_watch(struct ctl *c, int fd, uint32_t events, struct ctl_source *s)
 	return -errno;
 }
 
-/* ---- signals -------------------------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------------------------ */
 
 static void reload(struct ctl *c)
 {
@@ -56,9 +58,12 @@ static void reload(struct ctl *c)
 		log_info("SIGHUP: %s reloaded", c->config_path);
 	else
 		log_error("SIGHUP: %s refused; the running configuration stays", c->config_path);
-	for (size_t i = 0; i < faults.n; i++)
-		log_write(faults.list[i].warning ? LOG_WARNING : LOG_ERR, "%s: %s: %s", c->config_path,
-			faults.list[i].path, faults.list[i].text);
+	for (size_t i = 0; i < faults.n; i++) {
+		const struct fault *f = &faults.list[i];
+
+		log_write(f->warning ? LOG_WARNING : LOG_ERR, "%s: %s%s%s", c->config_path, f->path,
+			f->path[0] ? ": " : "", f->text);
+	}
 	faults_free(&faults);
 	json_decref(doc);
 }
@@ -72,12 +77,13 @@ static void signal_ready(struct ctl *c, struct ctl_source *s, uint32_t events)
 			reload(c);
 			continue;
 		}
-		log_info("%s from process %u: stopping", strsignal((int)info.ssi_signo), info.ssi_pid);
+		log_info("%s from process %u: stopping", strsignal((int)info.ssi_signo),
+			info.ssi_pid);
 		c->stop = true;
 	}
 }
 
-/* ---- what a turn does ------------------------------------------------------------------------- */
+/* ---- what a turn does --------------------------------------------------------------------- */
 
 static struct net_worker *control_net(struct ctl *c)
 {
@@ -187,7 +193,7 @@ void ctl_run(struct ctl *c)
 		ctl_turn(c, c->busy ? BUSY_MS : IDLE_MS);
 }
 
-/* ---- opening and closing ---------------------------------------------------------------------- */
+/* ---- opening and closing ------------------------------------------------------------------ */
 
 static int signals_open(struct ctl *c)
 {

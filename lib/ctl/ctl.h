@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control core: one thread, one event loop (epoll), nothing in it ever blocks. It answers JSON-RPC on the control
- * socket, keeps neighbours and links, serves the workers' punts, and runs config_apply() for whoever asks.
+ * The control core: one thread, one event loop (epoll), nothing in it ever blocks. It answers
+ * JSON-RPC on the control socket, keeps neighbours and links, serves the workers' punts, and runs
+ * config_apply() for whoever asks.
  *
- * Order: signals blocked before any thread starts, config_apply() for the first snapshot, workers started, ctl_open(),
- * ctl_run(), workers stopped, ctl_close(), workers_destroy().
+ * Order: signals blocked before any thread starts, config_apply() for the first snapshot, workers
+ * started, ctl_open(), ctl_run(), workers stopped, ctl_close(), workers_destroy().
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -15,30 +16,31 @@ struct ctl;
 struct rpc;
 struct listener;
 
-/* Something the loop waits for; lives inside its owner, whose function is called with what epoll said. */
+/* Something the loop waits for; lives inside its owner, whose function is called with what epoll
+ * said. */
 struct ctl_source {
 	void (*ready)(struct ctl *c, struct ctl_source *s, uint32_t events);
 };
 
 struct ctl {
 	struct config_target target;
-	const char *config_path;         /* for "config reload" and "config save"; may be NULL */
-	struct link_watch *links;        /* NULL without ports */
+	const char *config_path;  /* for "config reload" and "config save"; may be NULL */
+	struct link_watch *links; /* NULL without ports */
 	struct rpc *rpc;
 	struct listener *listener;
 	int epoll;
-	int signals;                     /* signalfd: TERM, INT stop; HUP reloads */
+	int signals; /* signalfd: TERM, INT stop; HUP reloads */
 	struct ctl_source on_signal, on_link;
 	bool stop;
-	bool busy;                       /* the last turn found work: come back soon */
+	bool busy; /* the last turn found work: come back soon */
 	uint64_t tsc_hz;
-	uint64_t now;                    /* ms since the time-stamp counter was 0, as at the start of this turn */
-	uint64_t started;                /* now at ctl_open() */
-	uint64_t links_at;               /* when links are looked at next */
+	uint64_t now;      /* ms since the time-stamp counter was 0, as at the start of this turn */
+	uint64_t started;  /* now at ctl_open() */
+	uint64_t links_at; /* when links are looked at next */
 };
 
-/* c->target is filled by the caller, with a snapshot in force. Opens the socket, with a lock against a second daemon.
- * 0, or -errno with a fault; then nothing is left open. */
+/* c->target is filled by the caller, with a snapshot in force. Opens the socket, with a lock
+ * against a second daemon. 0, or -errno with a fault; then nothing is left open. */
 int ctl_open(struct ctl *c, const char *socket_path, struct faults *faults);
 
 /* Runs until SIGTERM, SIGINT or ctl.stop. */

@@ -32,7 +32,7 @@ static void file_write(const char *text)
 	FILE *f = fopen(file, "w");
 
 	assert_non_null(f);
-	fputs(text, f);
+	fputs(test_json(text), f);
 	fclose(f);
 }
 
@@ -102,8 +102,9 @@ static void test_stop(void **state)
 
 static void test_reload(void **state)
 {
-	static const char good[] = "{ \"workers\": [1], \"control\": 0, \"ports\": [ { \"name\": \"wan\", \"device\": \"ring:a\" }, "
-				   "{ \"name\": \"lan\", \"device\": \"ring:b\" } ], \"pools\": [ { \"name\": \"new\" } ] }";
+	static const char good[] =
+		"{ 'workers': [1], 'control': 0, 'ports': [ { 'name': 'wan', 'device': 'ring:a' }, "
+		"{ 'name': 'lan', 'device': 'ring:b' } ], 'pools': [ { 'name': 'new' } ] }";
 	struct test_ctl *t = *state;
 
 	file_write("{ \"workers\": 7 }");
@@ -122,7 +123,8 @@ static void test_reload(void **state)
 	assert_non_null(model_pool_by_name(config_model(&t->c.target), "new"));
 }
 
-/* A call that waits for the workers, from a real client; and one whose client does not wait for it. */
+/* A call that waits for the workers, from a real client; and one whose client does not wait for it.
+ */
 static void test_deferred(void **state)
 {
 	static const char ask[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"session.count\"}\n";

@@ -47,7 +47,8 @@ void edit_apply(struct ctl *c, struct rpc_call *call, json_t *doc)
 	else if (faults.errors)
 		rpc_faults(call, RPC_REFUSED, "refused", &faults);
 	else
-		rpc_error(call, RPC_INTERNAL_ERROR, "cannot apply the configuration: %s", strerror(-rc));
+		rpc_error(call, RPC_INTERNAL_ERROR, "cannot apply the configuration: %s",
+			strerror(-rc));
 	faults_free(&faults);
 	json_decref(doc);
 }

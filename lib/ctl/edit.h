@@ -20,7 +20,8 @@ json_t *edit_list(json_t *o, const char *key);
 /* The object of that name in a list, and where; NULL if there is none. Borrowed. */
 json_t *edit_find(json_t *list, const char *name, size_t *index);
 
-/* Applies doc (taken; NULL: administrative state alone has changed) and answers the call: {"warnings": [...]}, or the faults. */
+/* Applies doc (taken; NULL: administrative state alone has changed) and answers the call:
+ * {"warnings": [...]}, or the faults. */
 void edit_apply(struct ctl *c, struct rpc_call *call, json_t *doc);
 
 #endif

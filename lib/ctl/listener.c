@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control socket and its connections. A connection reads into one buffer of a line's greatest length and hands each whole line
- * to rpc_input(); answers are sent at once as far as the kernel takes them, and the rest waits in `out`.
- * While something waits, nothing more is read: who does not read answers cannot ask.
+ * The control socket and its connections. A connection reads into one buffer of a line's greatest
+ * length and hands each whole line to rpc_input(); answers are sent at once as far as the kernel
+ * takes them, and the rest waits in `out`. While something waits, nothing more is read: who does
+ * not read answers cannot ask.
  *
- * A connection that ends is only marked and freed in listener_poll(), for epoll may have more events of it in hand.
+ * A connection that ends is only marked and freed in listener_poll(), for epoll may have more
+ * events of it in hand.
  */
 #include "listener.h"
 
@@ -35,13 +37,13 @@ struct connection {
 	struct connection *next;
 	int fd;
 	bool dead;
-	bool closing;       /* the client has sent its last: ends when it is answered */
-	bool skipping;      /* in the rest of a line that is too long */
-	uint32_t watched;   /* epoll events asked for */
-	uint64_t moved;     /* ms: when a line was last handled or a byte sent, or nothing was to do */
-	char *in;           /* the beginning of a line */
+	bool closing;     /* the client has sent its last: ends when it is answered */
+	bool skipping;    /* in the rest of a line that is too long */
+	uint32_t watched; /* epoll events asked for */
+	uint64_t moved; /* ms: when a line was last handled or a byte sent, or nothing was to do */
+	char *in;       /* the beginning of a line */
 	size_t n_in, in_size;
-	char *out;          /* bytes out_at .. n_out wait to be sent */
+	char *out; /* bytes out_at .. n_out wait to be sent */
 	size_t n_out, out_at, out_size;
 };
 
@@ -59,7 +61,7 @@ unsigned int listener_connections(const struct listener *l)
 	return l->n;
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------------------------ */
 
 static void connection_end(struct connection *k, const char *why)
 {
@@ -93,7 +95,8 @@ static bool room(char **buf, size_t *size, size_t n, size_t more)
 static void connection_flush(struct connection *k)
 {
 	while (!k->dead && k->out_at < k->n_out) {
-		ssize_t n = send(k->fd, k->out + k->out_at, k->n_out - k->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(k->fd, k->out + k->out_at, k->n_out - k->out_at,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -129,7 +132,7 @@ static void connection_out(void *arg, const char *text, size_t len)
 	k->n_out += len;
 }
 
-/* ---- receiving -------------------------------------------------------------------------------- */
+/* ---- receiving ---------------------------------------------------------------------------- */
 
 static void connection_complain(struct connection *k, int code, const char *text)
 {
@@ -174,7 +177,8 @@ static void connection_lines(struct connection *k)
 	k->n_in -= at;
 }
 
-/* A line without an end that is as long as a line may be: says so once and forgets it up to its end. */
+/* A line without an end that is as long as a line may be: says so once and forgets it up to its
+ * end. */
 static void connection_limit(struct connection *k)
 {
 	if (k->n_in <= k->listener->conf.max_request || memchr(k->in, '\n', k->n_in))
@@ -242,7 +246,7 @@ static void connection_ready(struct ctl *c, struct ctl_source *s, uint32_t event
 	connection_watch(k);
 }
 
-/* ---- connections ------------------------------------------------------------------------------ */
+/* ---- connections -------------------------------------------------------------------------- */
 
 static void connection_free(struct connection *k)
 {
@@ -275,8 +279,13 @@ static void connection_open(struct ctl *c, struct listener *l, int fd)
 		close(fd);
 		return;
 	}
-	*k = (struct connection){ .source.ready = connection_ready, .listener = l, .rpc = c->rpc,
-		.c = c, .fd = fd, .watched = EPOLLIN, .moved = c->now };
+	*k = (struct connection){ .source.ready = connection_ready,
+		.listener = l,
+		.rpc = c->rpc,
+		.c = c,
+		.fd = fd,
+		.watched = EPOLLIN,
+		.moved = c->now };
 	if (ctl_watch(c, fd, EPOLLIN, &k->source) < 0) {
 		connection_free(k);
 		return;
@@ -299,7 +308,8 @@ static void listener_ready(struct ctl *c, struct ctl_source *s, uint32_t events)
 	}
 }
 
-/* Ends what stands still. A client that has sent whole requests and reads its answers may stay for ever. */
+/* Ends what stands still. A client that has sent whole requests and reads its answers may stay for
+ * ever. */
 static void connection_check(struct connection *k, uint64_t now)
 {
 	const uint32_t stall = k->listener->conf.stall_ms;
@@ -343,7 +353,7 @@ void listener_poll(struct ctl *c, struct listener *l)
 	}
 }
 
-/* ---- the socket ------------------------------------------------------------------------------- */
+/* ---- the socket --------------------------------------------------------------------------- */
 
 /* The longest path of a lock, with its NUL. */
 #define LOCK_NAME_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8)
@@ -353,7 +363,8 @@ static void lock_name(const char *path, char name[LOCK_NAME_MAX])
 	snprintf(name, LOCK_NAME_MAX, "%s.lock", path);
 }
 
-/* Whether fd is the file of that name still: who held the lock last may have removed it meanwhile. */
+/* Whether fd is the file of that name still: who held the lock last may have removed it meanwhile.
+ */
 static bool lock_is_there(int fd, const char *name)
 {
 	struct stat open, there;
@@ -362,7 +373,8 @@ static bool lock_is_there(int fd, const char *name)
 	       open.st_ino == there.st_ino;
 }
 
-/* Opens the lock and locks it. Its descriptor, or -errno; -EBUSY with the owner's pid, a number or "". */
+/* Opens the lock and locks it. Its descriptor, or -errno; -EBUSY with the owner's pid, a number or
+ * "". */
 static int lock_open(const char *name, char pid[16])
 {
 	ssize_t n;
@@ -397,10 +409,12 @@ static int lock_take(const char *path, struct faults *faults)
 	fd = lock_open(name, pid);
 	if (fd == -EBUSY)
 		fault_add(faults, "control-socket.path",
-			"another fairlead (pid %s) serves %s; stop it first, or give this one another --socket",
+			"another fairlead (pid %s) serves %s; stop it first, or give this one "
+			"another --socket",
 			pid[0] ? pid : "unknown", path);
 	else if (fd < 0)
-		fault_add(faults, "control-socket.path", "cannot open the lock %s: %s", name, strerror(-fd));
+		fault_add(faults, "control-socket.path", "cannot open the lock %s: %s", name,
+			strerror(-fd));
 	if (fd < 0)
 		return fd;
 	n = snprintf(pid, sizeof(pid), "%d\n", getpid());
@@ -427,23 +441,26 @@ static int stale_remove(const char *path, struct faults *faults)
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode)) {
-		fault_add(faults, "control-socket.path", "%s is there and is not a socket; remove it, or choose another path",
-			path);
+		fault_add(faults, "control-socket.path",
+			"%s is there and is not a socket; remove it, or choose another path", path);
 		return -EEXIST;
 	}
 	return unlink(path) < 0 ? -errno : 0;
 }
 
 /* The ids that owner and group stand for; (uid_t)-1 leaves them. */
-static int owner_find(const struct listener_conf *conf, uid_t *uid, gid_t *gid, struct faults *faults)
+static int owner_find(
+	const struct listener_conf *conf, uid_t *uid, gid_t *gid, struct faults *faults)
 {
 	const struct passwd *user = conf->owner ? getpwnam(conf->owner) : NULL;
 	const struct group *group = conf->group ? getgrnam(conf->group) : NULL;
 
 	if (conf->owner && !user)
-		fault_add(faults, "control-socket.owner", "no user \"%s\" on this system", conf->owner);
+		fault_add(faults, "control-socket.owner", "no user \"%s\" on this system",
+			conf->owner);
 	if (conf->group && !group)
-		fault_add(faults, "control-socket.group", "no group \"%s\" on this system", conf->group);
+		fault_add(faults, "control-socket.group", "no group \"%s\" on this system",
+			conf->group);
 	*uid = user ? user->pw_uid : (uid_t)-1;
 	*gid = group ? group->gr_gid : (gid_t)-1;
 	return (conf->owner && !user) || (conf->group && !group) ? -ENOENT : 0;
@@ -462,7 +479,8 @@ static int socket_bind(const struct listener_conf *conf, int fd, struct faults *
 	strcpy(to.sun_path, conf->path);
 	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) == 0) {
 		if (chmod(conf->path, conf->mode) == 0 &&
-			(((uid == (uid_t)-1) && gid == (gid_t)-1) || chown(conf->path, uid, gid) == 0) &&
+			(((uid == (uid_t)-1) && gid == (gid_t)-1) ||
+				chown(conf->path, uid, gid) == 0) &&
 			listen(fd, 64) == 0)
 			return 0;
 		rc = -errno;
@@ -470,7 +488,8 @@ static int socket_bind(const struct listener_conf *conf, int fd, struct faults *
 	} else {
 		rc = -errno;
 	}
-	fault_add(faults, "control-socket.path", "cannot make the socket %s: %s", conf->path, strerror(-rc));
+	fault_add(faults, "control-socket.path", "cannot make the socket %s: %s", conf->path,
+		strerror(-rc));
 	return rc;
 }
 
@@ -494,7 +513,8 @@ static int path_check(const char *path, struct faults *faults)
 
 	if (strlen(path) <= max && path[0] != '\0')
 		return 0;
-	fault_add(faults, "control-socket.path", "a path of %zu bytes; a socket's has 1 to %zu", strlen(path), max);
+	fault_add(faults, "control-socket.path", "a path of %zu bytes; a socket's has 1 to %zu",
+		strlen(path), max);
 	return -ENAMETOOLONG;
 }
 
@@ -523,7 +543,8 @@ static int listener_bind(struct ctl *c, struct listener *l, struct faults *fault
 	return ctl_watch(c, l->fd, EPOLLIN, &l->source);
 }
 
-struct listener *listener_open(struct ctl *c, const struct listener_conf *conf, struct faults *faults)
+struct listener *listener_open(
+	struct ctl *c, const struct listener_conf *conf, struct faults *faults)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	size_t before = faults->errors;
@@ -542,7 +563,8 @@ struct listener *listener_open(struct ctl *c, const struct listener_conf *conf, 
 		return l;
 fail:
 	if (faults->errors == before)
-		fault_add(faults, "control-socket.path", "cannot serve %s: %s", conf->path, strerror(-rc));
+		fault_add(faults, "control-socket.path", "cannot serve %s: %s", conf->path,
+			strerror(-rc));
 	if (l)
 		listener_close(c, l);
 	errno = -rc;

@@ -29,8 +29,12 @@ static const char pong[] = "{\"jsonrpc\":\"2.0\",\"result\":[],\"id\":1}\n";
 
 static struct listener_conf conf(void)
 {
-	return (struct listener_conf){ .path = path, .mode = 0660, .max_request = MAX_REQUEST,
-		.max_output = MAX_OUTPUT, .max_connections = MAX_CLIENTS, .stall_ms = STALL_MS };
+	return (struct listener_conf){ .path = path,
+		.mode = 0660,
+		.max_request = MAX_REQUEST,
+		.max_output = MAX_OUTPUT,
+		.max_connections = MAX_CLIENTS,
+		.stall_ms = STALL_MS };
 }
 
 static int setup(void **state)
@@ -65,7 +69,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- clients ---------------------------------------------------------------------------------- */
+/* ---- clients ------------------------------------------------------------------------------ */
 
 static int client(void)
 {
@@ -109,7 +113,7 @@ static void exchange(struct test_ctl *t, int fd, const char *says, const char *h
 	assert_string_equal(heard(fd), hears);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines -------------------------------------------------------------------------------- */
 
 static void test_lines(void **state)
 {
@@ -153,8 +157,8 @@ static void test_half_close(void **state)
 
 static void test_too_long(void **state)
 {
-	static const char refused[] =
-		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"request longer than 4096 bytes\"},\"id\":null}\n";
+	static const char refused[] = "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":"
+				      "\"request longer than 4096 bytes\"},\"id\":null}\n";
 	char line[3 * MAX_REQUEST];
 	int fd = client();
 
@@ -205,7 +209,7 @@ static void test_garbage(void **state)
 	close(fd);
 }
 
-/* ---- limits ----------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------- */
 
 static void test_connections(void **state)
 {
@@ -217,9 +221,9 @@ static void test_connections(void **state)
 	}
 	more = client();
 	turns(*state);
-	assert_string_equal(heard(more),
-		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":4,\"message\":\"4 clients are connected already, no more are "
-		"allowed\"},\"id\":null}\nEOF");
+	assert_string_equal(heard(more), "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":4,\"message\":"
+					 "\"4 clients are connected already, no more are "
+					 "allowed\"},\"id\":null}\nEOF");
 	close(more);
 	close(fd[0]);
 	turns(*state);
@@ -232,10 +236,12 @@ static void test_connections(void **state)
 	close(more);
 }
 
-/* Who asks and does not read is not listened to any more, and loses nothing when it reads at last. */
+/* Who asks and does not read is not listened to any more, and loses nothing when it reads at last.
+ */
 static void test_back_pressure(void **state)
 {
-	static const char describe[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.describe\"}\n";
+	static const char describe[] =
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.describe\"}\n";
 	unsigned int asked = 0, lines = 0;
 	int fd = client();
 
@@ -265,7 +271,8 @@ static void test_too_much_output(void **state)
 
 	for (int i = 0; i < 40; i++)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line),
-			"%s{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"rpc.describe\"}", i ? "," : "", i);
+			"%s{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"rpc.describe\"}",
+			i ? "," : "", i);
 	strcat(line, "]\n");
 	exchange(*state, fd, line, "EOF");
 	close(fd);
@@ -292,9 +299,9 @@ static void test_stalled_writer(void **state)
 	turns(*state);
 	assert_string_equal(heard(fd), "");
 	later(*state, STALL_MS + 1);
-	assert_string_equal(heard(fd),
-		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"the end of the request did not "
-		"come\"},\"id\":null}\nEOF");
+	assert_string_equal(heard(fd), "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,"
+				       "\"message\":\"the end of the request did not "
+				       "come\"},\"id\":null}\nEOF");
 	/* Who has nothing to say may stay. */
 	exchange(*state, idle, ping, pong);
 	close(fd);
@@ -303,7 +310,8 @@ static void test_stalled_writer(void **state)
 
 static void test_stalled_reader(void **state)
 {
-	static const char describe[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.describe\"}\n";
+	static const char describe[] =
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.describe\"}\n";
 	struct test_ctl *t = *state;
 	int fd = client();
 
@@ -314,7 +322,7 @@ static void test_stalled_reader(void **state)
 	close(fd);
 }
 
-/* ---- the socket itself ------------------------------------------------------------------------ */
+/* ---- the socket itself -------------------------------------------------------------------- */
 
 /* listener_open() fails with this errno and exactly this fault. */
 static void refuse(struct test_ctl *t, const struct listener_conf *l, int error, const char *text)
@@ -335,7 +343,9 @@ static void test_second_daemon(void **state)
 	int fd;
 
 	snprintf(text, sizeof(text),
-		"another fairlead (pid %d) serves %s; stop it first, or give this one another --socket", getpid(), path);
+		"another fairlead (pid %d) serves %s; stop it first, or give this one another "
+		"--socket",
+		getpid(), path);
 	refuse(*state, &l, EBUSY, text);
 	/* The first one is not hurt. */
 	fd = client();
@@ -359,7 +369,8 @@ static void test_path(void **state)
 	snprintf(other, sizeof(other), "%s/file", folder);
 	assert_int_equal(mknod(other, S_IFREG | 0600, 0), 0);
 	l.path = other;
-	snprintf(text, sizeof(text), "%s is there and is not a socket; remove it, or choose another path", other);
+	snprintf(text, sizeof(text),
+		"%s is there and is not a socket; remove it, or choose another path", other);
 	refuse(t, &l, EEXIST, text);
 	assert_int_equal(unlink(other), 0);
 	snprintf(lock, sizeof(lock), "%s.lock", other);
@@ -389,11 +400,14 @@ static void test_path(void **state)
 	assert_int_equal(rmdir(other), 0);
 
 	l = conf();
-	l.path = "/tmp/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012"
+	l.path = "/tmp/"
+		 "012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+		 "1234567890123456789012"
 		 "3456789";
 	refuse(t, &l, ENAMETOOLONG, "a path of 115 bytes; a socket's has 1 to 107");
 	l.path = "/nonexistent/folder/sock";
-	refuse(t, &l, ENOENT, "cannot open the lock /nonexistent/folder/sock.lock: No such file or directory");
+	refuse(t, &l, ENOENT,
+		"cannot open the lock /nonexistent/folder/sock.lock: No such file or directory");
 }
 
 int main(void)

@@ -2,8 +2,9 @@
 /*
  * JSON-RPC 2.0: from a line to calls of methods, and from their answers to a line.
  *
- * A line is one request or a batch. Each request is a struct rpc_call; the line is answered when all of its calls are.
- * A call is freed when its handler returns, or, deferred, when its last step has run; it outlives its client.
+ * A line is one request or a batch. Each request is a struct rpc_call; the line is answered when
+ * all of its calls are. A call is freed when its handler returns, or, deferred, when its last step
+ * has run; it outlives its client.
  */
 #include "rpc.h"
 
@@ -18,7 +19,7 @@
 struct rpc_line {
 	void (*out)(void *arg, const char *text, size_t len);
 	void *arg;
-	bool gone;            /* nobody is left to read the answer */
+	bool gone; /* nobody is left to read the answer */
 	bool batch;
 	unsigned int pending; /* calls not freed yet, and one while the line is being read */
 	json_t *answers;      /* array */
@@ -41,9 +42,10 @@ struct rpc {
 	unsigned int n_deferred;
 };
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------ */
 
-/* A JSON string of text that may come from anywhere: what is not UTF-8 (or cut within a character) is shown as '?'. */
+/* A JSON string of text that may come from anywhere: what is not UTF-8 (or cut within a character)
+ * is shown as '?'. */
 static json_t *text_json(const char *text)
 {
 	json_t *s = json_string(text);
@@ -141,7 +143,8 @@ json_t *rpc_faults_json(const struct faults *faults)
 
 	for (size_t i = 0; i < faults->n; i++) {
 		const struct fault *f = &faults->list[i];
-		json_t *o = json_pack("{s:o, s:o}", "path", text_json(f->path), "text", text_json(f->text));
+		json_t *o = json_pack(
+			"{s:o, s:o}", "path", text_json(f->path), "text", text_json(f->text));
 
 		if (f->warning)
 			json_object_set_new(o, "warning", json_true());
@@ -160,8 +163,9 @@ void rpc_faults(struct rpc_call *call, int code, const char *what, const struct 
 		if (!faults->list[i].warning)
 			first = &faults->list[i];
 	if (first)
-		snprintf(text, sizeof(text), "%s: %s%s%s%s", what, first->path, first->path[0] ? ": " : "",
-			first->text, faults->errors > 1 ? " (and more: see data.faults)" : "");
+		snprintf(text, sizeof(text), "%s: %s%s%s%s", what, first->path,
+			first->path[0] ? ": " : "", first->text,
+			faults->errors > 1 ? " (and more: see data.faults)" : "");
 	else
 		snprintf(text, sizeof(text), "%s", what);
 	answer(call, "error", error_json(code, text, data));
@@ -179,15 +183,17 @@ char *rpc_complaint(int code, const char *text)
 	return whole;
 }
 
-/* ---- calls that wait -------------------------------------------------------------------------- */
+/* ---- calls that wait ---------------------------------------------------------------------- */
 
-bool rpc_defer(struct rpc_call *call, bool (*step)(struct ctl *c, struct rpc_call *call, void *state),
+bool rpc_defer(struct rpc_call *call,
+	bool (*step)(struct ctl *c, struct rpc_call *call, void *state),
 	void (*release)(void *state), void *state)
 {
 	struct rpc *r = call->rpc;
 
 	if (r->n_deferred == RPC_DEFERRED_MAX) {
-		rpc_error(call, RPC_BUSY, "%u requests wait for the workers already; try again later",
+		rpc_error(call, RPC_BUSY,
+			"%u requests wait for the workers already; try again later",
 			RPC_DEFERRED_MAX);
 		return false;
 	}
@@ -238,7 +244,7 @@ void rpc_forget(struct rpc *r, const void *arg)
 			call->line->gone = true;
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------------------------- */
 
 /* Every method's name, for "did you mean"; free() it. */
 static const char **method_names(const struct rpc *r)
@@ -261,9 +267,11 @@ static void method_unknown(struct rpc_call *call, const char *method)
 	const char *close = names ? fault_closest(method, names) : NULL;
 
 	if (close)
-		rpc_error(call, RPC_METHOD_NOT_FOUND, "no method \"%.80s\"; did you mean \"%s\"?", method, close);
+		rpc_error(call, RPC_METHOD_NOT_FOUND, "no method \"%.80s\"; did you mean \"%s\"?",
+			method, close);
 	else
-		rpc_error(call, RPC_METHOD_NOT_FOUND, "no method \"%.80s\"; rpc.describe lists them", method);
+		rpc_error(call, RPC_METHOD_NOT_FOUND,
+			"no method \"%.80s\"; rpc.describe lists them", method);
 	free(names);
 }
 
@@ -274,7 +282,8 @@ static const struct rpc_method *method_find(const char *name)
 	for (unsigned int i = 0; dot && rpc_table[i]; i++) {
 		const struct rpc_area *area = rpc_table[i];
 
-		if (strlen(area->noun) != (size_t)(dot - name) || strncmp(area->noun, name, dot - name) != 0)
+		if (strlen(area->noun) != (size_t)(dot - name) ||
+			strncmp(area->noun, name, dot - name) != 0)
 			continue;
 		for (const struct rpc_method *m = area->methods; m->verb; m++)
 			if (strcmp(m->verb, dot + 1) == 0)
@@ -369,7 +378,8 @@ static void request_run(struct ctl *c, struct rpc_line *line, const json_t *requ
 static void line_error(struct rpc_line *line, int code, const char *text)
 {
 	line->batch = false;
-	json_array_append_new(line->answers, response("error", error_json(code, text, NULL), json_null()));
+	json_array_append_new(
+		line->answers, response("error", error_json(code, text, NULL), json_null()));
 }
 
 static void batch_run(struct ctl *c, struct rpc_line *line, const json_t *batch)
@@ -383,7 +393,8 @@ static void batch_run(struct ctl *c, struct rpc_line *line, const json_t *batch)
 		return;
 	}
 	if (json_array_size(batch) > RPC_BATCH_MAX) {
-		snprintf(text, sizeof(text), "invalid request: a batch of %zu, at most %d are allowed",
+		snprintf(text, sizeof(text),
+			"invalid request: a batch of %zu, at most %d are allowed",
 			json_array_size(batch), RPC_BATCH_MAX);
 		line_error(line, RPC_INVALID_REQUEST, text);
 		return;
@@ -428,7 +439,7 @@ void rpc_input(struct ctl *c, const char *text, size_t len,
 	line_release(line);
 }
 
-/* ---- making ----------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------- */
 
 struct rpc *rpc_create(void)
 {

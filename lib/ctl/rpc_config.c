@@ -11,7 +11,8 @@ static void method_show(struct ctl *c, const json_t *params, struct rpc_call *ca
 	rpc_result(call, json_deep_copy(c->target.running));
 }
 
-/* The document that a call is about: its "text", or the configuration's file. Answers when it cannot be had. */
+/* The document that a call is about: its "text", or the configuration's file. Answers when it
+ * cannot be had. */
 static json_t *document(struct ctl *c, const json_t *params, struct rpc_call *call)
 {
 	const json_t *text = json_object_get(params, "text");
@@ -23,7 +24,8 @@ static json_t *document(struct ctl *c, const json_t *params, struct rpc_call *ca
 	else if (c->config_path)
 		doc = config_load(c->config_path, &faults);
 	else
-		rpc_error(call, RPC_NOT_FOUND, "the daemon was started without a configuration file");
+		rpc_error(
+			call, RPC_NOT_FOUND, "the daemon was started without a configuration file");
 	if (!doc && faults.errors)
 		rpc_faults(call, RPC_REFUSED, text ? "refused" : c->config_path, &faults);
 	faults_free(&faults);
@@ -45,7 +47,7 @@ static void method_check(struct ctl *c, const json_t *params, struct rpc_call *c
 	json_decref(doc);
 }
 
-/* ---- diff ------------------------------------------------------------------------------------- */
+/* ---- diff --------------------------------------------------------------------------------- */
 
 static void diff(json_t *list, const char *path, const json_t *from, const json_t *to);
 
@@ -138,7 +140,7 @@ static void method_diff(struct ctl *c, const json_t *params, struct rpc_call *ca
 	json_decref(doc);
 }
 
-/* ---- reload and save -------------------------------------------------------------------------- */
+/* ---- reload and save ---------------------------------------------------------------------- */
 
 static void method_reload(struct ctl *c, const json_t *params, struct rpc_call *call)
 {
@@ -153,7 +155,8 @@ static void method_save(struct ctl *c, const json_t *params, struct rpc_call *ca
 	int rc;
 
 	if (!c->config_path) {
-		rpc_error(call, RPC_NOT_FOUND, "the daemon was started without a configuration file");
+		rpc_error(
+			call, RPC_NOT_FOUND, "the daemon was started without a configuration file");
 		return;
 	}
 	rc = save_document(c->config_path, c->target.running);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every method, on a configuration without workers or devices: what it answers when it succeeds, and the exact text when it
- * does not. Sessions need workers: see rpc_session_test.c.
+ * Every method, on a configuration without workers or devices: what it answers when it succeeds,
+ * and the exact text when it does not. Sessions need workers: see rpc_session_test.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- comparing -------------------------------------------------------------------------------- */
+/* ---- comparing ---------------------------------------------------------------------------- */
 
 static bool contains(const json_t *have, const json_t *want)
 {
@@ -43,7 +43,8 @@ static bool contains(const json_t *have, const json_t *want)
 
 	if (json_is_object(want)) {
 		json_object_foreach ((json_t *)want, key, value)
-			if (!json_object_get(have, key) || !contains(json_object_get(have, key), value))
+			if (!json_object_get(have, key) ||
+				!contains(json_object_get(have, key), value))
 				return false;
 		return json_is_object(have);
 	}
@@ -60,8 +61,9 @@ static void fail_with(const struct scene *s, const json_t *response)
 {
 	char *text = json_dumps(response, JSON_COMPACT);
 
-	print_error("%s %s\nanswered: %s\nexpected: %s%s\n", s->method, s->params ? s->params : "{}", text,
-		s->result ? s->result : "", s->message ? s->message : "");
+	print_error("%s %s\nanswered: %s\nexpected: %s%s\n", s->method,
+		s->params ? s->params : "{}", text, s->result ? s->result : "",
+		s->message ? s->message : "");
 	free(text);
 	fail();
 }
@@ -75,11 +77,11 @@ static void play(struct test_ctl *t, const struct scene *s)
 	if (s->message) {
 		const char *message = json_string_value(json_object_get(error, "message"));
 
-		if (!message || strcmp(message, s->message) != 0 ||
+		if (!message || strcmp(message, test_json(s->message)) != 0 ||
 			json_integer_value(json_object_get(error, "code")) != s->code)
 			fail_with(s, response);
 	} else {
-		want = json_loads(s->result, JSON_DECODE_ANY, NULL);
+		want = json_loads(test_json(s->result), JSON_DECODE_ANY, NULL);
 		assert_non_null(want);
 		if (!contains(json_object_get(response, "result"), want))
 			fail_with(s, response);
@@ -89,46 +91,56 @@ static void play(struct test_ctl *t, const struct scene *s)
 }
 
 #define PLAY(t, list)                                                                              \
-	for (size_t scene_ = 0; scene_ < sizeof(list) / sizeof(list[0]); scene_++)                      \
-		play(t, &(list)[scene_])
+	for (size_t scene_ = 0; scene_ < sizeof(list) / sizeof(list[0]); scene_++)                 \
+	play(t, &(list)[scene_])
 
 #define MISSING(key) "invalid parameters: " key ": missing; needed is a string"
 #define NO_KEYS      "invalid parameters: x: unknown key; none is possible here"
 
-/* ---- services, pools, servers ----------------------------------------------------------------- */
+/* ---- services, pools, servers ------------------------------------------------------------- */
 
-#define WEB_A "{\"pool\":\"web\",\"name\":\"webA\",\"address\":\"10.0.0.11:80\",\"weight\":2,\"effective_weight\":2,\"state\":\"enabled\",\"active\":0,\"connections\":0,\"refused\":0,\"packets_in\":0,\"bytes_in\":0,\"packets_out\":0,\"bytes_out\":0}"
-#define WEB_B "{\"pool\":\"web\",\"name\":\"webB\",\"address\":\"10.0.0.12:80\",\"weight\":1,\"effective_weight\":1,\"state\":\"enabled\"}"
+#define WEB_A                                                                                      \
+	"{'pool':'web','name':'webA','address':'10.0.0.11:80','weight':2,'effective_weight':2,'"   \
+	"state':'enabled','active':0,'connections':0,'refused':0,'packets_in':0,'bytes_in':0,'"    \
+	"packets_out':0,'bytes_out':0}"
+#define WEB_B                                                                                      \
+	"{'pool':'web','name':'webB','address':'10.0.0.12:80','weight':1,'effective_weight':1,'"   \
+	"state':'enabled'}"
 #define WEB                                                                                        \
-	"{\"name\":\"web\",\"address\":[\"192.0.2.10:80\"],\"protocol\":\"tcp\",\"mode\":\"nat\",\"pool\":\"web\",\"active\":0,\"connections\":0}"
+	"{'name':'web','address':['192.0.2.10:80'],'protocol':'tcp','mode':'nat','pool':'web','"   \
+	"active':0,'connections':0}"
 
 static void test_service(void **state)
 {
 	static const struct scene list[] = {
 		{ "service.list", NULL, "[" WEB "]", 0, NULL },
-		{ "service.list", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
-		{ "service.show", "{\"name\":\"web\"}",
-			"{\"name\":\"web\",\"configuration\":{\"name\":\"web\",\"address\":\"192.0.2.10:80\",\"mode\":\"nat\","
-			"\"pool\":\"web\"},\"servers\":[" WEB_A "," WEB_B "]}",
+		{ "service.list", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "service.show", "{'name':'web'}",
+			"{'name':'web','configuration':{'name':'web','address':'192.0.2.10:80','"
+			"mode':'nat',"
+			"'pool':'web'},'servers':[" WEB_A "," WEB_B "]}",
 			0, NULL },
-		{ "service.show", "{\"name\":\"wob\"}", NULL, RPC_NOT_FOUND, "no service \"wob\"" },
+		{ "service.show", "{'name':'wob'}", NULL, RPC_NOT_FOUND, "no service 'wob'" },
 		{ "service.show", NULL, NULL, RPC_INVALID_PARAMS, MISSING("name") },
 		{ "service.add",
-			"{\"name\":\"dns\",\"address\":[\"192.0.2.11:53\",\"192.0.2.11:8000-8010\"],\"mode\":\"nat\","
-			"\"protocol\":\"udp\",\"pool\":\"web\"}",
-			"{\"warnings\":[]}", 0, NULL },
+			"{'name':'dns','address':['192.0.2.11:53','192.0.2.11:8000-8010'],'mode':'"
+			"nat',"
+			"'protocol':'udp','pool':'web'}",
+			"{'warnings':[]}", 0, NULL },
 		{ "service.list", NULL,
-			"[" WEB ",{\"name\":\"dns\",\"protocol\":\"udp\",\"address\":[\"192.0.2.11:53\","
-			"\"192.0.2.11:8000-8010\"]}]",
+			"[" WEB ",{'name':'dns','protocol':'udp','address':['192.0.2.11:53',"
+			"'192.0.2.11:8000-8010']}]",
 			0, NULL },
-		{ "service.add", "{\"name\":\"all\",\"address\":\"192.0.2.12:*\",\"mode\":\"nat\",\"pool\":\"web\"}",
-			"{\"warnings\":[]}", 0, NULL },
-		{ "service.show", "{\"name\":\"all\"}", "{\"address\":[\"192.0.2.12:*\"]}", 0, NULL },
-		{ "service.remove", "{\"name\":\"all\"}", "{\"warnings\":[]}", 0, NULL },
-		{ "service.add", "{\"name\":\"dns\",\"address\":\"192.0.2.12:53\",\"mode\":\"nat\",\"pool\":\"web\"}", NULL,
-			RPC_EXISTS, "service \"dns\" exists already" },
-		{ "service.remove", "{\"name\":\"dns\"}", "{\"warnings\":[]}", 0, NULL },
-		{ "service.remove", "{\"name\":\"dns\"}", NULL, RPC_NOT_FOUND, "no service \"dns\"" },
+		{ "service.add",
+			"{'name':'all','address':'192.0.2.12:*','mode':'nat','pool':'web'}",
+			"{'warnings':[]}", 0, NULL },
+		{ "service.show", "{'name':'all'}", "{'address':['192.0.2.12:*']}", 0, NULL },
+		{ "service.remove", "{'name':'all'}", "{'warnings':[]}", 0, NULL },
+		{ "service.add",
+			"{'name':'dns','address':'192.0.2.12:53','mode':'nat','pool':'web'}", NULL,
+			RPC_EXISTS, "service 'dns' exists already" },
+		{ "service.remove", "{'name':'dns'}", "{'warnings':[]}", 0, NULL },
+		{ "service.remove", "{'name':'dns'}", NULL, RPC_NOT_FOUND, "no service 'dns'" },
 		{ "service.list", NULL, "[" WEB "]", 0, NULL },
 	};
 
@@ -138,7 +150,8 @@ static void test_service(void **state)
 /* What is refused changes nothing, and comes with the path of every fault. */
 static void test_service_refused(void **state)
 {
-	static const char params[] = "{\"name\":\"two\",\"address\":\"192.0.2.10:80\",\"mode\":\"nat\",\"pool\":\"none\"}";
+	static const char params[] =
+		"{'name':'two','address':'192.0.2.10:80','mode':'nat','pool':'none'}";
 	json_t *response = test_call(*state, "service.add", params), *faults, *fault;
 	const json_t *error = json_object_get(response, "error");
 	bool pool = false;
@@ -149,7 +162,8 @@ static void test_service_refused(void **state)
 	assert_true(json_array_size(faults) >= 1);
 	json_array_foreach (faults, i, fault) {
 		assert_true(json_is_string(json_object_get(fault, "text")));
-		pool |= strcmp(json_string_value(json_object_get(fault, "path")), "services[1].pool") == 0;
+		pool |= strcmp(json_string_value(json_object_get(fault, "path")),
+				"services[1].pool") == 0;
 	}
 	assert_true(pool);
 	json_decref(response);
@@ -160,20 +174,25 @@ static void test_pools(void **state)
 {
 	static const struct scene list[] = {
 		{ "pool.list", NULL,
-			"[{\"name\":\"web\",\"scheduler\":\"round-robin\",\"servers\":2,\"available\":2,\"services\":[\"web\"]},"
-			"{\"name\":\"spare\",\"scheduler\":\"maglev\",\"servers\":0,\"available\":0,\"services\":[]}]",
+			"[{'name':'web','scheduler':'round-robin','servers':2,'available':2,'"
+			"services':['web']},"
+			"{'name':'spare','scheduler':'maglev','servers':0,'available':0,'services':"
+			"[]}]",
 			0, NULL },
-		{ "pool.list", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
-		{ "pool.show", "{\"name\":\"web\"}",
-			"{\"name\":\"web\",\"servers\":[" WEB_A "," WEB_B "],\"configuration\":{\"name\":\"web\"}}", 0, NULL },
-		{ "pool.show", "{\"name\":\"wub\"}", NULL, RPC_NOT_FOUND, "no pool \"wub\"" },
-		{ "pool.add", "{\"name\":\"new\",\"scheduler\":\"least-connections\"}", "{}", 0, NULL },
-		{ "pool.show", "{\"name\":\"new\"}", "{\"scheduler\":\"least-connections\",\"servers\":[]}", 0, NULL },
-		{ "pool.add", "{\"name\":\"new\"}", NULL, RPC_EXISTS, "pool \"new\" exists already" },
-		{ "pool.remove", "{\"name\":\"new\"}", "{}", 0, NULL },
-		{ "pool.remove", "{\"name\":\"new\"}", NULL, RPC_NOT_FOUND, "no pool \"new\"" },
-		{ "pool.remove", "{\"name\":\"web\"}", NULL, RPC_REFUSED,
-			"pool \"web\" is in use by service \"web\"; remove that first" },
+		{ "pool.list", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "pool.show", "{'name':'web'}",
+			"{'name':'web','servers':[" WEB_A "," WEB_B
+			"],'configuration':{'name':'web'}}",
+			0, NULL },
+		{ "pool.show", "{'name':'wub'}", NULL, RPC_NOT_FOUND, "no pool 'wub'" },
+		{ "pool.add", "{'name':'new','scheduler':'least-connections'}", "{}", 0, NULL },
+		{ "pool.show", "{'name':'new'}", "{'scheduler':'least-connections','servers':[]}",
+			0, NULL },
+		{ "pool.add", "{'name':'new'}", NULL, RPC_EXISTS, "pool 'new' exists already" },
+		{ "pool.remove", "{'name':'new'}", "{}", 0, NULL },
+		{ "pool.remove", "{'name':'new'}", NULL, RPC_NOT_FOUND, "no pool 'new'" },
+		{ "pool.remove", "{'name':'web'}", NULL, RPC_REFUSED,
+			"pool 'web' is in use by service 'web'; remove that first" },
 	};
 
 	PLAY(*state, list);
@@ -183,35 +202,41 @@ static void test_server(void **state)
 {
 	static const struct scene list[] = {
 		{ "server.list", NULL, "[" WEB_A "," WEB_B "]", 0, NULL },
-		{ "server.list", "{\"pool\":\"spare\"}", "[]", 0, NULL },
-		{ "server.list", "{\"pool\":\"none\"}", NULL, RPC_NOT_FOUND, "no pool \"none\"" },
-		{ "server.show", "{\"pool\":\"web\",\"name\":\"webA\"}",
-			"{\"name\":\"webA\",\"configuration\":{\"name\":\"webA\",\"address\":\"10.0.0.11:80\",\"weight\":2}}", 0,
+		{ "server.list", "{'pool':'spare'}", "[]", 0, NULL },
+		{ "server.list", "{'pool':'none'}", NULL, RPC_NOT_FOUND, "no pool 'none'" },
+		{ "server.show", "{'pool':'web','name':'webA'}",
+			"{'name':'webA','configuration':{'name':'webA','address':'10.0.0.11:80','"
+			"weight':2}}",
+			0, NULL },
+		{ "server.show", "{'pool':'web','name':'webX'}", NULL, RPC_NOT_FOUND,
+			"no server 'webX' in pool 'web'" },
+		{ "server.show", "{'pool':'web'}", NULL, RPC_INVALID_PARAMS, MISSING("name") },
+		{ "server.add", "{'pool':'spare','name':'s','address':'10.0.0.13','weight':5}",
+			"{'warnings':[]}", 0, NULL },
+		{ "server.show", "{'pool':'spare','name':'s'}",
+			"{'address':'10.0.0.13','weight':5,'effective_weight':5}", 0, NULL },
+		{ "server.add", "{'pool':'spare','name':'s','address':'10.0.0.14'}", NULL,
+			RPC_EXISTS, "server 's' exists in pool 'spare' already" },
+		{ "server.add", "{'pool':'none','name':'s','address':'10.0.0.14'}", NULL,
+			RPC_NOT_FOUND, "no pool 'none'" },
+		{ "server.add", "{'pool':'spare','name':'t','address':'10.0.0.300'}", NULL,
+			RPC_INVALID_PARAMS,
+			"invalid parameters: address: '10.0.0.300'; needed is an address with or "
+			"without a port such as "
+			"'10.0.0.11:80', '10.0.0.11' or '[2001:db8::11]:80'" },
+		{ "server.remove", "{'pool':'spare','name':'s'}", "{'warnings':[]}", 0, NULL },
+		{ "server.remove", "{'pool':'spare','name':'s'}", NULL, RPC_NOT_FOUND,
+			"no server 's' in pool 'spare'" },
+		{ "server.remove", "{'pool':'none','name':'s'}", NULL, RPC_NOT_FOUND,
+			"no pool 'none'" },
+		{ "server.weight", "{'pool':'web','name':'webB','weight':7}", "{'warnings':[]}", 0,
 			NULL },
-		{ "server.show", "{\"pool\":\"web\",\"name\":\"webX\"}", NULL, RPC_NOT_FOUND,
-			"no server \"webX\" in pool \"web\"" },
-		{ "server.show", "{\"pool\":\"web\"}", NULL, RPC_INVALID_PARAMS, MISSING("name") },
-		{ "server.add", "{\"pool\":\"spare\",\"name\":\"s\",\"address\":\"10.0.0.13\",\"weight\":5}",
-			"{\"warnings\":[]}", 0, NULL },
-		{ "server.show", "{\"pool\":\"spare\",\"name\":\"s\"}",
-			"{\"address\":\"10.0.0.13\",\"weight\":5,\"effective_weight\":5}", 0, NULL },
-		{ "server.add", "{\"pool\":\"spare\",\"name\":\"s\",\"address\":\"10.0.0.14\"}", NULL, RPC_EXISTS,
-			"server \"s\" exists in pool \"spare\" already" },
-		{ "server.add", "{\"pool\":\"none\",\"name\":\"s\",\"address\":\"10.0.0.14\"}", NULL, RPC_NOT_FOUND,
-			"no pool \"none\"" },
-		{ "server.add", "{\"pool\":\"spare\",\"name\":\"t\",\"address\":\"10.0.0.300\"}", NULL, RPC_INVALID_PARAMS,
-			"invalid parameters: address: \"10.0.0.300\"; needed is an address with or without a port such as "
-			"\"10.0.0.11:80\", \"10.0.0.11\" or \"[2001:db8::11]:80\"" },
-		{ "server.remove", "{\"pool\":\"spare\",\"name\":\"s\"}", "{\"warnings\":[]}", 0, NULL },
-		{ "server.remove", "{\"pool\":\"spare\",\"name\":\"s\"}", NULL, RPC_NOT_FOUND,
-			"no server \"s\" in pool \"spare\"" },
-		{ "server.remove", "{\"pool\":\"none\",\"name\":\"s\"}", NULL, RPC_NOT_FOUND, "no pool \"none\"" },
-		{ "server.weight", "{\"pool\":\"web\",\"name\":\"webB\",\"weight\":7}", "{\"warnings\":[]}", 0, NULL },
-		{ "server.show", "{\"pool\":\"web\",\"name\":\"webB\"}",
-			"{\"weight\":7,\"effective_weight\":7,\"configuration\":{\"weight\":7}}", 0, NULL },
-		{ "server.weight", "{\"pool\":\"web\",\"name\":\"webB\",\"weight\":65536}", NULL, RPC_INVALID_PARAMS,
+		{ "server.show", "{'pool':'web','name':'webB'}",
+			"{'weight':7,'effective_weight':7,'configuration':{'weight':7}}", 0, NULL },
+		{ "server.weight", "{'pool':'web','name':'webB','weight':65536}", NULL,
+			RPC_INVALID_PARAMS,
 			"invalid parameters: weight: 65536; needed is an integer from 0 to 65535" },
-		{ "server.weight", "{\"pool\":\"web\",\"name\":\"webB\",\"weight\":1}", "{}", 0, NULL },
+		{ "server.weight", "{'pool':'web','name':'webB','weight':1}", "{}", 0, NULL },
 	};
 
 	PLAY(*state, list);
@@ -221,20 +246,22 @@ static void test_server(void **state)
 static void test_server_admin(void **state)
 {
 	static const struct scene list[] = {
-		{ "server.drain", "{\"pool\":\"web\",\"name\":\"webA\"}",
-			"{\"name\":\"webA\",\"state\":\"drain\",\"weight\":2,\"effective_weight\":0}", 0, NULL },
-		{ "pool.show", "{\"name\":\"web\"}", "{\"available\":1}", 0, NULL },
-		{ "server.disable", "{\"pool\":\"web\",\"name\":\"webA\"}",
-			"{\"state\":\"disabled\",\"effective_weight\":0}", 0, NULL },
+		{ "server.drain", "{'pool':'web','name':'webA'}",
+			"{'name':'webA','state':'drain','weight':2,'effective_weight':0}", 0,
+			NULL },
+		{ "pool.show", "{'name':'web'}", "{'available':1}", 0, NULL },
+		{ "server.disable", "{'pool':'web','name':'webA'}",
+			"{'state':'disabled','effective_weight':0}", 0, NULL },
 		/* It survives changes of the configuration. */
-		{ "server.weight", "{\"pool\":\"web\",\"name\":\"webA\",\"weight\":3}", "{}", 0, NULL },
-		{ "server.show", "{\"pool\":\"web\",\"name\":\"webA\"}",
-			"{\"state\":\"disabled\",\"weight\":3,\"effective_weight\":0}", 0, NULL },
-		{ "server.weight", "{\"pool\":\"web\",\"name\":\"webA\",\"weight\":2}", "{}", 0, NULL },
-		{ "server.enable", "{\"pool\":\"web\",\"name\":\"webA\"}", WEB_A, 0, NULL },
-		{ "server.drain", "{\"pool\":\"web\",\"name\":\"x\"}", NULL, RPC_NOT_FOUND, "no server \"x\" in pool \"web\"" },
-		{ "server.disable", "{\"pool\":\"x\",\"name\":\"x\"}", NULL, RPC_NOT_FOUND, "no pool \"x\"" },
-		{ "server.enable", "{\"pool\":\"web\"}", NULL, RPC_INVALID_PARAMS, MISSING("name") },
+		{ "server.weight", "{'pool':'web','name':'webA','weight':3}", "{}", 0, NULL },
+		{ "server.show", "{'pool':'web','name':'webA'}",
+			"{'state':'disabled','weight':3,'effective_weight':0}", 0, NULL },
+		{ "server.weight", "{'pool':'web','name':'webA','weight':2}", "{}", 0, NULL },
+		{ "server.enable", "{'pool':'web','name':'webA'}", WEB_A, 0, NULL },
+		{ "server.drain", "{'pool':'web','name':'x'}", NULL, RPC_NOT_FOUND,
+			"no server 'x' in pool 'web'" },
+		{ "server.disable", "{'pool':'x','name':'x'}", NULL, RPC_NOT_FOUND, "no pool 'x'" },
+		{ "server.enable", "{'pool':'web'}", NULL, RPC_INVALID_PARAMS, MISSING("name") },
 	};
 	json_t *before = json_deep_copy(((struct test_ctl *)*state)->c.target.running);
 
@@ -243,51 +270,57 @@ static void test_server_admin(void **state)
 	json_decref(before);
 }
 
-/* ---- network, counters, daemon ---------------------------------------------------------------- */
+/* ---- network, counters, daemon ------------------------------------------------------------ */
 
 static void test_network(void **state)
 {
 	static const struct scene list[] = {
 		{ "port.list", NULL,
-			"[{\"name\":\"wan\",\"addresses\":[\"192.0.2.1/24\",\"2001:db8:1::1/64\"],\"rx_packets\":0,\"tx_bytes\":0},"
-			"{\"name\":\"lan\"}]",
+			"[{'name':'wan','addresses':['192.0.2.1/24','2001:db8:1::1/"
+			"64'],'rx_packets':0,'tx_bytes':0},"
+			"{'name':'lan'}]",
 			0, NULL },
-		{ "port.list", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
-		{ "port.show", "{\"name\":\"lan\"}", "{\"name\":\"lan\",\"mac\":\"00:00:00:00:00:00\"}", 0, NULL },
-		{ "port.show", "{\"name\":\"dmz\"}", NULL, RPC_NOT_FOUND, "no port \"dmz\"" },
+		{ "port.list", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "port.show", "{'name':'lan'}", "{'name':'lan','mac':'00:00:00:00:00:00'}", 0,
+			NULL },
+		{ "port.show", "{'name':'dmz'}", NULL, RPC_NOT_FOUND, "no port 'dmz'" },
 		{ "route.list", NULL,
-			"[{\"to\":\"192.0.2.0/24\",\"via\":null,\"port\":\"wan\",\"connected\":true},"
-			"{\"to\":\"2001:db8:1::/64\",\"via\":null,\"port\":\"wan\",\"connected\":true},"
-			"{\"to\":\"10.0.0.0/24\",\"via\":null,\"port\":\"lan\",\"connected\":true},"
-			"{\"to\":\"2001:db8:2::/64\",\"via\":null,\"port\":\"lan\",\"connected\":true},"
-			"{\"to\":\"0.0.0.0/0\",\"via\":\"192.0.2.254\",\"port\":\"wan\",\"connected\":false}]",
+			"[{'to':'192.0.2.0/24','via':null,'port':'wan','connected':true},"
+			"{'to':'2001:db8:1::/64','via':null,'port':'wan','connected':true},"
+			"{'to':'10.0.0.0/24','via':null,'port':'lan','connected':true},"
+			"{'to':'2001:db8:2::/64','via':null,'port':'lan','connected':true},"
+			"{'to':'0.0.0.0/0','via':'192.0.2.254','port':'wan','connected':false}]",
 			0, NULL },
-		{ "route.list", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
-		{ "neighbour.list", "{\"cursor\":\"1 x\"}", NULL, RPC_INVALID_PARAMS,
+		{ "route.list", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "neighbour.list", "{'cursor':'1 x'}", NULL, RPC_INVALID_PARAMS,
 			"cursor: not one that neighbour.list gave" },
-		{ "neighbour.list", "{\"limit\":0}", NULL, RPC_INVALID_PARAMS,
+		{ "neighbour.list", "{'limit':0}", NULL, RPC_INVALID_PARAMS,
 			"invalid parameters: limit: 0; needed is an integer from 1 to 10000" },
 		{ "worker.list", NULL, "[]", 0, NULL },
-		{ "worker.list", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "worker.list", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
 		{ "stats.show", NULL,
-			"{\"total\":{\"active\":0,\"connections\":0,\"refused\":0,\"rx_packets\":0,\"dropped\":0,"
-			"\"cycles_per_packet\":0},\"services\":[" WEB "],\"servers\":[" WEB_A "," WEB_B "],\"workers\":[],"
-			"\"drops\":[]}",
+			"{'total':{'active':0,'connections':0,'refused':0,'rx_packets':0,'dropped':"
+			"0,"
+			"'cycles_per_packet':0},'services':[" WEB "],'servers':[" WEB_A "," WEB_B
+			"],'workers':[],"
+			"'drops':[]}",
 			0, NULL },
-		{ "stats.show", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "stats.show", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
 		{ "stats.drops", NULL, "[]", 0, NULL },
-		{ "stats.drops", "{\"all\":1}", NULL, RPC_INVALID_PARAMS,
+		{ "stats.drops", "{'all':1}", NULL, RPC_INVALID_PARAMS,
 			"invalid parameters: all: 1; needed is true or false" },
-		{ "daemon.version", NULL, "{\"jansson\":\"" JANSSON_VERSION "\"}", 0, NULL },
-		{ "daemon.version", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "daemon.version", NULL, "{'jansson':'" JANSSON_VERSION "'}", 0, NULL },
+		{ "daemon.version", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
 		{ "daemon.status", NULL,
-			"{\"workers\":0,\"ports\":2,\"services\":1,\"pools\":2,\"servers\":2,\"configuration\":null,\"clients\":0}", 0,
+			"{'workers':0,'ports':2,'services':1,'pools':2,'servers':2,'configuration':"
+			"null,'clients':0}",
+			0, NULL },
+		{ "daemon.status", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "rpc.describe", "{'method':'server.weight'}",
+			"{'args':['pool','name','weight'],'params':{'type':'object'}}", 0, NULL },
+		{ "rpc.describe", "{'method':'x'}", NULL, RPC_NOT_FOUND, "no method 'x'" },
+		{ "rpc.describe", NULL, "{'methods':{'service.list':{}},'types':{'service':{}}}", 0,
 			NULL },
-		{ "daemon.status", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
-		{ "rpc.describe", "{\"method\":\"server.weight\"}",
-			"{\"args\":[\"pool\",\"name\",\"weight\"],\"params\":{\"type\":\"object\"}}", 0, NULL },
-		{ "rpc.describe", "{\"method\":\"x\"}", NULL, RPC_NOT_FOUND, "no method \"x\"" },
-		{ "rpc.describe", NULL, "{\"methods\":{\"service.list\":{}},\"types\":{\"service\":{}}}", 0, NULL },
 	};
 
 	PLAY(*state, list);
@@ -295,7 +328,7 @@ static void test_network(void **state)
 
 static void test_all_drops(void **state)
 {
-	json_t *response = test_call(*state, "stats.drops", "{\"all\":true}");
+	json_t *response = test_call(*state, "stats.drops", "{'all':true}");
 
 	assert_int_equal(json_array_size(json_object_get(response, "result")), DROP_MAX - 1);
 	json_decref(response);
@@ -327,7 +360,7 @@ static void test_complete(void **state)
 	assert_int_equal(handlers, json_object_size(methods));
 }
 
-/* ---- configuration ------------------------------------------------------------------------------ */
+/* ---- configuration ------------------------------------------------------------------------ */
 
 static char folder[] = "/tmp/rpc_methods_test.XXXXXX", path[64];
 
@@ -336,7 +369,7 @@ static void file_write(const char *text)
 	FILE *f = fopen(path, "w");
 
 	assert_non_null(f);
-	fputs(text, f);
+	fputs(test_json(text), f);
 	fclose(f);
 }
 
@@ -361,23 +394,26 @@ static int teardown_file(void **state)
 static void test_config(void **state)
 {
 	static const struct scene list[] = {
-		{ "config.show", NULL, "{\"workers\":[1],\"services\":[{\"name\":\"web\"}]}", 0, NULL },
-		{ "config.show", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "config.show", NULL, "{'workers':[1],'services':[{'name':'web'}]}", 0, NULL },
+		{ "config.show", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
 		{ "config.check", NULL, "{}", 0, NULL },
-		{ "config.check", "{\"text\":\"{}\"}", NULL, RPC_REFUSED,
-			"refused: workers: missing; needed is a list, each element an integer from 0 to 1023 (and more: see data.faults)" },
+		{ "config.check", "{'text':'{}'}", NULL, RPC_REFUSED,
+			"refused: workers: missing; needed is a list, each element an integer from "
+			"0 to 1023 (and more: see data.faults)" },
 		{ "config.diff", NULL, "[]", 0, NULL },
-		{ "config.diff", "{\"text\":\"[\"}", NULL, RPC_REFUSED, NULL },
-		{ "server.weight", "{\"pool\":\"web\",\"name\":\"webB\",\"weight\":9}", "{}", 0, NULL },
-		{ "server.add", "{\"pool\":\"spare\",\"name\":\"s\",\"address\":\"10.0.0.13\"}", "{}", 0, NULL },
-		{ "service.remove", "{\"name\":\"web\"}", "{}", 0, NULL },
+		{ "config.diff", "{'text':'['}", NULL, RPC_REFUSED, NULL },
+		{ "server.weight", "{'pool':'web','name':'webB','weight':9}", "{}", 0, NULL },
+		{ "server.add", "{'pool':'spare','name':'s','address':'10.0.0.13'}", "{}", 0,
+			NULL },
+		{ "service.remove", "{'name':'web'}", "{}", 0, NULL },
 		{ "config.diff", NULL,
-			"[{\"path\":\"pools[web].servers[webB].weight\",\"from\":9,\"to\":null},"
-			"{\"path\":\"pools[spare].servers[s]\",\"from\":{\"name\":\"s\",\"address\":\"10.0.0.13\"},\"to\":null},"
-			"{\"path\":\"services[web]\",\"from\":null,\"to\":{\"name\":\"web\"}}]",
+			"[{'path':'pools[web].servers[webB].weight','from':9,'to':null},"
+			"{'path':'pools[spare].servers[s]','from':{'name':'s','address':'10.0.0.13'"
+			"},'to':null},"
+			"{'path':'services[web]','from':null,'to':{'name':'web'}}]",
 			0, NULL },
 		{ "config.save", NULL, "{}", 0, NULL },
-		{ "config.save", "{\"x\":1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "config.save", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
 		{ "config.diff", NULL, "[]", 0, NULL },
 		{ "service.list", NULL, "[]", 0, NULL },
 	};
@@ -391,7 +427,9 @@ static void test_config(void **state)
 		}
 		/* The text is the JSON library's. */
 		response = test_call(*state, list[i].method, list[i].params);
-		assert_int_equal(json_integer_value(json_object_get(json_object_get(response, "error"), "code")), list[i].code);
+		assert_int_equal(json_integer_value(json_object_get(
+					 json_object_get(response, "error"), "code")),
+			list[i].code);
 		json_decref(response);
 	}
 }
@@ -399,33 +437,40 @@ static void test_config(void **state)
 static void test_reload(void **state)
 {
 	static const char good[] =
-		"{ /* a comment */ \"workers\": [1], \"control\": 0, \"ports\": [ { \"name\": \"wan\", \"device\": \"ring:a\","
-		" \"addresses\": [\"192.0.2.1/24\"] } ], \"pools\": [ { \"name\": \"solo\" } ] }";
+		"{ /* a comment */ 'workers': [1], 'control': 0, 'ports': [ { 'name': 'wan', "
+		"'device': 'ring:a',"
+		" 'addresses': ['192.0.2.1/24'] } ], 'pools': [ { 'name': 'solo' } ] }";
 	const struct scene refused = { "config.reload", NULL, NULL, RPC_REFUSED, NULL };
 	json_t *response;
 
 	/* A bad file changes nothing. */
-	file_write("{ \"workers\": [1], \"ports\": 7 }");
+	file_write("{ 'workers': [1], 'ports': 7 }");
 	response = test_call(*state, refused.method, NULL);
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(response, "error"), "code")), RPC_REFUSED);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(response, "error"), "code")),
+		RPC_REFUSED);
 	json_decref(response);
 	play(*state, &(struct scene){ "service.list", NULL, "[" WEB "]", 0, NULL });
 	/* A good one everything. */
 	file_write(good);
 	play(*state, &(struct scene){ "config.reload", NULL, "{}", 0, NULL });
 	play(*state, &(struct scene){ "service.list", NULL, "[]", 0, NULL });
-	play(*state, &(struct scene){ "pool.list", NULL, "[{\"name\":\"solo\"}]", 0, NULL });
-	play(*state, &(struct scene){ "config.reload", "{\"text\":7}", NULL, RPC_INVALID_PARAMS,
-				      "invalid parameters: text: 7; needed is a string" });
+	play(*state, &(struct scene){ "pool.list", NULL, "[{'name':'solo'}]", 0, NULL });
+	play(*state, &(struct scene){ "config.reload", "{'text':7}", NULL, RPC_INVALID_PARAMS,
+			     "invalid parameters: text: 7; needed is a string" });
 }
 
 static void test_without_file(void **state)
 {
 	static const struct scene list[] = {
-		{ "config.save", NULL, NULL, RPC_NOT_FOUND, "the daemon was started without a configuration file" },
-		{ "config.reload", NULL, NULL, RPC_NOT_FOUND, "the daemon was started without a configuration file" },
-		{ "config.check", NULL, NULL, RPC_NOT_FOUND, "the daemon was started without a configuration file" },
-		{ "config.diff", NULL, NULL, RPC_NOT_FOUND, "the daemon was started without a configuration file" },
+		{ "config.save", NULL, NULL, RPC_NOT_FOUND,
+			"the daemon was started without a configuration file" },
+		{ "config.reload", NULL, NULL, RPC_NOT_FOUND,
+			"the daemon was started without a configuration file" },
+		{ "config.check", NULL, NULL, RPC_NOT_FOUND,
+			"the daemon was started without a configuration file" },
+		{ "config.diff", NULL, NULL, RPC_NOT_FOUND,
+			"the daemon was started without a configuration file" },
 	};
 
 	PLAY(*state, list);
@@ -443,7 +488,8 @@ static void test_save(void **state)
 	assert_int_equal(symlink(path, link), 0);
 	assert_int_equal(chmod(path, 0640), 0);
 	t->c.config_path = link;
-	play(t, &(struct scene){ "server.weight", "{\"pool\":\"web\",\"name\":\"webA\",\"weight\":4}", "{}", 0, NULL });
+	play(t, &(struct scene){ "server.weight", "{'pool':'web','name':'webA','weight':4}", "{}",
+			0, NULL });
 	play(t, &(struct scene){ "config.save", NULL, "{}", 0, NULL });
 	assert_int_equal(lstat(link, &st), 0);
 	assert_true(S_ISLNK(st.st_mode));

@@ -32,7 +32,8 @@ static json_t *neighbour_view(const struct net_table *t, const struct neigh_info
 
 	json_object_set_new(o, "address", view_addr(&info->addr));
 	json_object_set_new(o, "port",
-		info->port < net_port_count(t) ? json_string(net_port(t, info->port)->name) : json_null());
+		info->port < net_port_count(t) ? json_string(net_port(t, info->port)->name)
+					       : json_null());
 	json_object_set_new(o, "mac", known ? view_mac(&info->mac) : json_null());
 	json_object_set_new(o, "state", json_string(state_name(info->state)));
 	json_object_set_new(o, "age_ms", known ? json_integer(info->age_ms) : json_null());
@@ -48,7 +49,8 @@ static void list_fill(struct ctl *c, json_t *list, uint32_t *cursor, size_t max)
 
 	do {
 		size_t left = max - json_array_size(list);
-		unsigned int n = neigh_list(c->target.neigh, cursor, info, left < SLICE ? (unsigned int)left : SLICE);
+		unsigned int n = neigh_list(
+			c->target.neigh, cursor, info, left < SLICE ? (unsigned int)left : SLICE);
 
 		for (unsigned int i = 0; i < n; i++)
 			json_array_append_new(list, neighbour_view(ctl_model(c)->net, &info[i]));

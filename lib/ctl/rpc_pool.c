@@ -68,7 +68,8 @@ static void pool_remove(struct ctl *c, const json_t *params, struct rpc_call *ca
 		return;
 	}
 	if (user) {
-		rpc_error(call, RPC_REFUSED, "pool \"%s\" is in use by service \"%s\"; remove that first", name,
+		rpc_error(call, RPC_REFUSED,
+			"pool \"%s\" is in use by service \"%s\"; remove that first", name,
 			user->name);
 		return;
 	}

@@ -24,8 +24,10 @@ static json_t *offloads(uint16_t have, const char *const *names)
 static void show_nic(json_t *o, const struct nic *nic)
 {
 	/* In the order of the bits NIC_RX_* and NIC_TX_*. */
-	static const char *const rx[] = { "ip-checksum", "l4-checksum", "vlan-strip", "rss-hash", NULL };
-	static const char *const tx[] = { "ip-checksum", "l4-checksum", "vlan", "multi-segment", NULL };
+	static const char *const rx[] = { "ip-checksum", "l4-checksum", "vlan-strip", "rss-hash",
+		NULL };
+	static const char *const tx[] = { "ip-checksum", "l4-checksum", "vlan", "multi-segment",
+		NULL };
 	struct nic_stats stats;
 
 	json_object_set_new(o, "driver", json_string(nic->driver));

@@ -10,7 +10,8 @@ static json_t *route_view(const struct net_table *t, const struct route_info *r)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "to", view_prefix(&r->to));
-	json_object_set_new(o, "via", addr_is_zero(&r->hop.via) ? json_null() : view_addr(&r->hop.via));
+	json_object_set_new(
+		o, "via", addr_is_zero(&r->hop.via) ? json_null() : view_addr(&r->hop.via));
 	json_object_set_new(o, "port", json_string(net_port(t, r->hop.port)->name));
 	json_object_set_new(o, "connected", json_boolean(r->connected));
 	return o;

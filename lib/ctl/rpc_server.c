@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * server.list, show, add, remove, weight, drain, disable, enable. The first five are about the configuration; the last three
- * about administrative state, which is no part of it.
+ * server.list, show, add, remove, weight, drain, disable, enable. The first five are about the
+ * configuration; the last three about administrative state, which is no part of it.
  */
 #include "edit.h"
 #include "view.h"
@@ -14,8 +14,8 @@ static const char *text(const json_t *params, const char *key)
 }
 
 /* The pool and server that the parameters name; answers when there is no such. */
-static const struct server *server_named(struct ctl *c, const json_t *params, struct rpc_call *call,
-	const struct pool **pool)
+static const struct server *server_named(
+	struct ctl *c, const json_t *params, struct rpc_call *call, const struct pool **pool)
 {
 	const struct server *s;
 
@@ -26,8 +26,8 @@ static const struct server *server_named(struct ctl *c, const json_t *params, st
 	}
 	s = model_server_by_name(ctl_model(c), text(params, "pool"), text(params, "name"));
 	if (!s)
-		rpc_error(call, RPC_NOT_FOUND, "no server \"%s\" in pool \"%s\"", text(params, "name"),
-			(*pool)->name);
+		rpc_error(call, RPC_NOT_FOUND, "no server \"%s\" in pool \"%s\"",
+			text(params, "name"), (*pool)->name);
 	return s;
 }
 
@@ -72,8 +72,8 @@ static void server_add(struct ctl *c, const json_t *params, struct rpc_call *cal
 		return;
 	}
 	if (model_server_by_name(ctl_model(c), pool->name, text(params, "name"))) {
-		rpc_error(call, RPC_EXISTS, "server \"%s\" exists in pool \"%s\" already", text(params, "name"),
-			pool->name);
+		rpc_error(call, RPC_EXISTS, "server \"%s\" exists in pool \"%s\" already",
+			text(params, "name"), pool->name);
 		return;
 	}
 	doc = edit_begin(c);
@@ -114,7 +114,8 @@ static void server_weight(struct ctl *c, const json_t *params, struct rpc_call *
 }
 
 /* Administrative state: kept only if it can be applied. */
-static void server_admin(struct ctl *c, const json_t *params, struct rpc_call *call, enum admin state)
+static void server_admin(
+	struct ctl *c, const json_t *params, struct rpc_call *call, enum admin state)
 {
 	struct admin_state *admin = c->target.admin;
 	struct faults faults = { 0 };

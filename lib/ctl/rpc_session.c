@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * session.list, count, flush. Flows belong to the workers, so these post requests to them and are answered in a later
- * turn: a list asks one worker after the other until its page is full, the others ask all at once.
+ * session.list, count, flush. Flows belong to the workers, so these post requests to them and are
+ * answered in a later turn: a list asks one worker after the other until its page is full, the
+ * others ask all at once.
  *
  * A cursor is "WORKER.POSITION" in hexadecimal: where the next page begins.
  */
@@ -17,20 +18,21 @@
 
 /* The state of one call. */
 struct session_walk {
-	unsigned int worker;            /* LIST: the one asked now */
-	unsigned int limit;             /* LIST: sessions still wanted */
-	json_t *sessions;               /* LIST */
-	struct flow_info *found;        /* LIST: room for limit */
-	unsigned int n;                 /* requests */
+	unsigned int worker;     /* LIST: the one asked now */
+	unsigned int limit;      /* LIST: sessions still wanted */
+	json_t *sessions;        /* LIST */
+	struct flow_info *found; /* LIST: room for limit */
+	unsigned int n;          /* requests */
 	struct {
 		struct worker_request r;
 		bool posted;
 	} request[];
 };
 
-/* ---- what is asked for ------------------------------------------------------------------------ */
+/* ---- what is asked for -------------------------------------------------------------------- */
 
-/* A server by "POOL/SERVER", or by its own name where no other pool has one of that name. Answers when there is none. */
+/* A server by "POOL/SERVER", or by its own name where no other pool has one of that name. Answers
+ * when there is none. */
 static const struct server *server_wanted(struct ctl *c, const char *name, struct rpc_call *call)
 {
 	const struct model *m = ctl_model(c);
@@ -54,12 +56,14 @@ static const struct server *server_wanted(struct ctl *c, const char *name, struc
 	if (n == 0)
 		rpc_error(call, RPC_NOT_FOUND, "no server \"%s\"", name);
 	else
-		rpc_error(call, RPC_INVALID_PARAMS, "%u pools have a server \"%s\"; say \"POOL/%s\"", n, name, name);
+		rpc_error(call, RPC_INVALID_PARAMS,
+			"%u pools have a server \"%s\"; say \"POOL/%s\"", n, name, name);
 	return NULL;
 }
 
 /* The filter that parameters describe; false when the call has been answered with an error. */
-static bool filter_read(struct ctl *c, const json_t *params, struct rpc_call *call, struct flow_filter *f)
+static bool filter_read(
+	struct ctl *c, const json_t *params, struct rpc_call *call, struct flow_filter *f)
 {
 	const char *client = json_string_value(json_object_get(params, "client"));
 	const char *service = json_string_value(json_object_get(params, "service"));
@@ -91,7 +95,7 @@ static bool filter_read(struct ctl *c, const json_t *params, struct rpc_call *ca
 	return true;
 }
 
-/* ---- the walk --------------------------------------------------------------------------------- */
+/* ---- the walk ----------------------------------------------------------------------------- */
 
 static void walk_release(void *state)
 {
@@ -102,7 +106,8 @@ static void walk_release(void *state)
 	free(w);
 }
 
-static struct session_walk *walk_create(struct ctl *c, enum request_kind kind, const struct flow_filter *f)
+static struct session_walk *walk_create(
+	struct ctl *c, enum request_kind kind, const struct flow_filter *f)
 {
 	unsigned int n = kind == REQUEST_LIST ? 1 : c->target.workers->n;
 	struct session_walk *w = calloc(1, sizeof(*w) + n * sizeof(w->request[0]));
@@ -120,7 +125,8 @@ static struct session_walk *walk_create(struct ctl *c, enum request_kind kind, c
 /* Posts a request if it is not yet, unless the worker's ring is full. true when it is done. */
 static bool walk_ask(struct ctl *c, struct session_walk *w, unsigned int i, unsigned int worker)
 {
-	if (!w->request[i].posted && request_post(c->target.workers->worker[worker], &w->request[i].r) == 0)
+	if (!w->request[i].posted &&
+		request_post(c->target.workers->worker[worker], &w->request[i].r) == 0)
 		w->request[i].posted = true;
 	return w->request[i].posted && request_done(&w->request[i].r);
 }
@@ -143,34 +149,40 @@ static void walk_defer(struct rpc_call *call, struct session_walk *w,
 		walk_release(w);
 }
 
-/* ---- list ------------------------------------------------------------------------------------- */
+/* ---- list --------------------------------------------------------------------------------- */
 
 static void set_name(json_t *o, const char *key, const char *name)
 {
 	json_object_set_new(o, key, name ? json_string(name) : json_null());
 }
 
-/* The server's end: as its answers carry it, or, where those are not seen, as the configuration says. */
+/* The server's end: as its answers carry it, or, where those are not seen, as the configuration
+ * says. */
 static json_t *server_address(const struct flow_info *f, const struct server *s)
 {
 	if (f->back.proto)
 		return view_endpoint(&f->back.src, rte_be_to_cpu_16(f->back.sport));
 	if (s)
-		return view_endpoint(&s->addr, s->port ? s->port : rte_be_to_cpu_16(f->forward.dport));
+		return view_endpoint(
+			&s->addr, s->port ? s->port : rte_be_to_cpu_16(f->forward.dport));
 	return json_null();
 }
 
 static json_t *session_view(struct ctl *c, const struct flow_info *f)
 {
 	const struct model *m = ctl_model(c);
-	const struct service *service = m->service_gen[f->service] == f->service_gen ? m->service[f->service] : NULL;
-	const struct server *server = m->server_gen[f->server] == f->server_gen ? m->server[f->server] : NULL;
+	const struct service *service =
+		m->service_gen[f->service] == f->service_gen ? m->service[f->service] : NULL;
+	const struct server *server =
+		m->server_gen[f->server] == f->server_gen ? m->server[f->server] : NULL;
 	const struct pool *pool = server ? m->pools[m->server_pool[f->server]] : NULL;
 	json_t *o = json_object();
 
 	set_name(o, "protocol", view_proto(f->forward.proto));
-	json_object_set_new(o, "client", view_endpoint(&f->forward.src, rte_be_to_cpu_16(f->forward.sport)));
-	json_object_set_new(o, "virtual", view_endpoint(&f->forward.dst, rte_be_to_cpu_16(f->forward.dport)));
+	json_object_set_new(
+		o, "client", view_endpoint(&f->forward.src, rte_be_to_cpu_16(f->forward.sport)));
+	json_object_set_new(
+		o, "virtual", view_endpoint(&f->forward.dst, rte_be_to_cpu_16(f->forward.dport)));
 	json_object_set_new(o, "address", server_address(f, server));
 	set_name(o, "service", service ? service->name : NULL);
 	set_name(o, "pool", pool ? pool->name : NULL);
@@ -212,9 +224,9 @@ static bool list_step(struct ctl *c, struct rpc_call *call, void *state)
 	}
 	if (!walk_ask(c, w, 0, w->worker) || list_take(c, w))
 		return false;
-	cursor = w->worker < c->target.workers->n ?
-			 json_sprintf("%x.%llx", w->worker, (unsigned long long)r->cursor) :
-			 json_null();
+	cursor = w->worker < c->target.workers->n
+			 ? json_sprintf("%x.%llx", w->worker, (unsigned long long)r->cursor)
+			 : json_null();
 	rpc_result(call, json_pack("{s:O, s:o}", "sessions", w->sessions, "cursor", cursor));
 	walk_release(w);
 	return true;
@@ -262,7 +274,7 @@ static void session_list(struct ctl *c, const json_t *params, struct rpc_call *c
 	}
 }
 
-/* ---- count and flush -------------------------------------------------------------------------- */
+/* ---- count and flush ---------------------------------------------------------------------- */
 
 static bool sum_step(struct ctl *c, struct rpc_call *call, void *state)
 {
@@ -276,8 +288,9 @@ static bool sum_step(struct ctl *c, struct rpc_call *call, void *state)
 		return false;
 	for (unsigned int i = 0; i < w->n; i++)
 		sum += w->request[i].r.matched;
-	rpc_result(call, json_pack("{s:I}", w->request[0].r.kind == REQUEST_COUNT ? "sessions" : "flushed",
-		(json_int_t)sum));
+	rpc_result(call,
+		json_pack("{s:I}", w->request[0].r.kind == REQUEST_COUNT ? "sessions" : "flushed",
+			(json_int_t)sum));
 	walk_release(w);
 	return true;
 }
@@ -299,7 +312,8 @@ static void session_flush(struct ctl *c, const json_t *params, struct rpc_call *
 	if (!filter_read(c, params, call, &filter))
 		return;
 	if (all == some)
-		rpc_error(call, RPC_INVALID_PARAMS, "say which sessions, or \"all\": true for every one; not both");
+		rpc_error(call, RPC_INVALID_PARAMS,
+			"say which sessions, or \"all\": true for every one; not both");
 	else
 		walk_defer(call, walk_create(c, REQUEST_FLUSH, &filter), sum_step);
 }

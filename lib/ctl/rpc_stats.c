@@ -11,8 +11,9 @@ static json_t *drops_view(struct ctl *c, bool all)
 		uint64_t n = view_dropped(c, (enum drop_reason)i);
 
 		if (n || all)
-			json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "reason", drop_name(i), "packets",
-				(json_int_t)n, "meaning", drop_text(i)));
+			json_array_append_new(
+				list, json_pack("{s:s, s:I, s:s}", "reason", drop_name(i),
+					      "packets", (json_int_t)n, "meaning", drop_text(i)));
 	}
 	return list;
 }
@@ -35,11 +36,12 @@ static void sums(json_t *o, const json_t *list, const char *const *keys)
 		json_object_set_new(o, keys[i], json_integer(sum(list, keys[i])));
 }
 
-static json_t *total_view(const json_t *services, const json_t *ports, const json_t *workers,
-	const json_t *drops)
+static json_t *total_view(
+	const json_t *services, const json_t *ports, const json_t *workers, const json_t *drops)
 {
 	static const char *const of_services[] = { "active", "connections", "refused", NULL };
-	static const char *const of_ports[] = { "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", NULL };
+	static const char *const of_ports[] = { "rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
+		NULL };
 	static const char *const of_workers[] = { "busy_cycles", "idle_cycles", NULL };
 	json_int_t packets = sum(workers, "packets"), busy = sum(workers, "busy_cycles");
 	json_t *o = json_object();
@@ -58,8 +60,9 @@ static void stats_show(struct ctl *c, const json_t *params, struct rpc_call *cal
 	json_t *drops = drops_view(c, false);
 
 	rpc_result(call, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "total",
-		total_view(services, ports, workers, drops), "services", services, "servers",
-		view_servers(c, NULL), "ports", ports, "workers", workers, "drops", drops));
+				 total_view(services, ports, workers, drops), "services", services,
+				 "servers", view_servers(c, NULL), "ports", ports, "workers",
+				 workers, "drops", drops));
 }
 
 static void stats_drops(struct ctl *c, const json_t *params, struct rpc_call *call)

@@ -27,32 +27,34 @@ struct exchange {
 static void exchange_all(struct test_ctl *t, const struct exchange *e, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const char *heard = test_ask(t, e[i].says);
-
-		if (strcmp(heard, e[i].hears) != 0)
-			print_message("said:     %s\nheard:    %s\nexpected: %s\n", e[i].says, heard, e[i].hears);
-		assert_string_equal(heard, e[i].hears);
+		assert_string_equal(test_ask(t, e[i].says), test_json(e[i].hears));
 	}
 }
 
 #define EXCHANGE(t, list) exchange_all(t, list, sizeof(list) / sizeof(list[0]))
 
-#define COUNT_RESULT "\"result\":[]"
-#define DROPS        "\"method\":\"stats.drops\""
+#define COUNT_RESULT      "'result':[]"
+#define DROPS             "'method':'stats.drops'"
 
 static void test_ids(void **state)
 {
 	static const struct exchange list[] = {
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1," DROPS "}", "{\"jsonrpc\":\"2.0\"," COUNT_RESULT ",\"id\":1}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":-7," DROPS "}", "{\"jsonrpc\":\"2.0\"," COUNT_RESULT ",\"id\":-7}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1.5," DROPS "}", "{\"jsonrpc\":\"2.0\"," COUNT_RESULT ",\"id\":1.5}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":\"a\"," DROPS "}", "{\"jsonrpc\":\"2.0\"," COUNT_RESULT ",\"id\":\"a\"}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":\"\"," DROPS "}", "{\"jsonrpc\":\"2.0\"," COUNT_RESULT ",\"id\":\"\"}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":null," DROPS "}", "{\"jsonrpc\":\"2.0\"," COUNT_RESULT ",\"id\":null}" },
+		{ "{'jsonrpc':'2.0','id':1," DROPS "}",
+			"{'jsonrpc':'2.0'," COUNT_RESULT ",'id':1}" },
+		{ "{'jsonrpc':'2.0','id':-7," DROPS "}",
+			"{'jsonrpc':'2.0'," COUNT_RESULT ",'id':-7}" },
+		{ "{'jsonrpc':'2.0','id':1.5," DROPS "}",
+			"{'jsonrpc':'2.0'," COUNT_RESULT ",'id':1.5}" },
+		{ "{'jsonrpc':'2.0','id':'a'," DROPS "}",
+			"{'jsonrpc':'2.0'," COUNT_RESULT ",'id':'a'}" },
+		{ "{'jsonrpc':'2.0','id':''," DROPS "}",
+			"{'jsonrpc':'2.0'," COUNT_RESULT ",'id':''}" },
+		{ "{'jsonrpc':'2.0','id':null," DROPS "}",
+			"{'jsonrpc':'2.0'," COUNT_RESULT ",'id':null}" },
 		/* Notifications are never answered, whatever is wrong with them. */
-		{ "{\"jsonrpc\":\"2.0\"," DROPS "}", "" },
-		{ "{\"jsonrpc\":\"2.0\",\"method\":\"no.such\"}", "" },
-		{ "{\"jsonrpc\":\"2.0\",\"method\":\"pool.show\",\"params\":{}}", "" },
+		{ "{'jsonrpc':'2.0'," DROPS "}", "" },
+		{ "{'jsonrpc':'2.0','method':'no.such'}", "" },
+		{ "{'jsonrpc':'2.0','method':'pool.show','params':{}}", "" },
 		/* Neither are empty lines. */
 		{ "", "" },
 		{ " \t\r", "" },
@@ -61,36 +63,45 @@ static void test_ids(void **state)
 	EXCHANGE(*state, list);
 }
 
-#define INVALID(text, id) "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"invalid request: " text "\"},\"id\":" id "}"
+#define INVALID(text, id)                                                                          \
+	"{'jsonrpc':'2.0','error':{'code':-32600,'message':'invalid request: " text "'},'id':" id  \
+	"}"
 
 static void test_invalid(void **state)
 {
 	static const struct exchange list[] = {
 		{ "1", INVALID("a request is an object", "null") },
-		{ "\"x\"", INVALID("a request is an object", "null") },
-		{ "{}", INVALID("\\\"jsonrpc\\\" must be \\\"2.0\\\"", "null") },
-		{ "{\"id\":4,\"method\":\"stats.drops\"}", INVALID("\\\"jsonrpc\\\" must be \\\"2.0\\\"", "4") },
-		{ "{\"jsonrpc\":2.0,\"id\":4,\"method\":\"stats.drops\"}",
-			INVALID("\\\"jsonrpc\\\" must be \\\"2.0\\\"", "4") },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":[1]," DROPS "}",
-			INVALID("\\\"id\\\" must be a string, a number or null", "null") },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":true," DROPS "}",
-			INVALID("\\\"id\\\" must be a string, a number or null", "null") },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1}", INVALID("\\\"method\\\" must be a string", "1") },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}", INVALID("\\\"method\\\" must be a string", "1") },
+		{ "'x'", INVALID("a request is an object", "null") },
+		{ "{}", INVALID("\\'jsonrpc\\' must be \\'2.0\\'", "null") },
+		{ "{'id':4,'method':'stats.drops'}",
+			INVALID("\\'jsonrpc\\' must be \\'2.0\\'", "4") },
+		{ "{'jsonrpc':2.0,'id':4,'method':'stats.drops'}",
+			INVALID("\\'jsonrpc\\' must be \\'2.0\\'", "4") },
+		{ "{'jsonrpc':'2.0','id':[1]," DROPS "}",
+			INVALID("\\'id\\' must be a string, a number or null", "null") },
+		{ "{'jsonrpc':'2.0','id':true," DROPS "}",
+			INVALID("\\'id\\' must be a string, a number or null", "null") },
+		{ "{'jsonrpc':'2.0','id':1}", INVALID("\\'method\\' must be a string", "1") },
+		{ "{'jsonrpc':'2.0','id':1,'method':7}",
+			INVALID("\\'method\\' must be a string", "1") },
 		{ "[]", INVALID("the batch is empty", "null") },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats.drop\"}",
-			"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,\"message\":\"no method \\\"stats.drop\\\"; did you "
-			"mean \\\"stats.drops\\\"?\"},\"id\":1}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"zzz\"}",
-			"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32601,\"message\":\"no method \\\"zzz\\\"; rpc.describe "
-			"lists them\"},\"id\":1}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stats.drops\",\"params\":[]}",
-			"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"params must be an object\"},\"id\":1}" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server.list\",\"params\":{\"poll\":\"x\"}}",
-			"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32602,\"message\":\"invalid parameters: poll: unknown key; did "
-			"you mean \\\"pool\\\"?\",\"data\":{\"faults\":[{\"path\":\"poll\",\"text\":\"unknown key; did you mean "
-			"\\\"pool\\\"?\"}]}},\"id\":1}" },
+		{ "{'jsonrpc':'2.0','id':1,'method':'stats.drop'}",
+			"{'jsonrpc':'2.0','error':{'code':-32601,'message':'no method "
+			"\\'stats.drop\\'; did you "
+			"mean \\'stats.drops\\'?'},'id':1}" },
+		{ "{'jsonrpc':'2.0','id':1,'method':'zzz'}",
+			"{'jsonrpc':'2.0','error':{'code':-32601,'message':'no method \\'zzz\\'; "
+			"rpc.describe "
+			"lists them'},'id':1}" },
+		{ "{'jsonrpc':'2.0','id':1,'method':'stats.drops','params':[]}",
+			"{'jsonrpc':'2.0','error':{'code':-32602,'message':'params must be an "
+			"object'},'id':1}" },
+		{ "{'jsonrpc':'2.0','id':1,'method':'server.list','params':{'poll':'x'}}",
+			"{'jsonrpc':'2.0','error':{'code':-32602,'message':'invalid parameters: "
+			"poll: unknown key; did "
+			"you mean \\'pool\\'?','data':{'faults':[{'path':'poll','text':'unknown "
+			"key; did you mean "
+			"\\'pool\\'?'}]}},'id':1}" },
 	};
 
 	EXCHANGE(*state, list);
@@ -98,14 +109,17 @@ static void test_invalid(void **state)
 
 #define DEPTH 3000
 
-/* Whatever comes in, what goes out is one line of JSON with an error, and the next request is answered. */
+/* Whatever comes in, what goes out is one line of JSON with an error, and the next request is
+ * answered. */
 static void hostile(struct test_ctl *t, const char *text, size_t len, int code)
 {
 	json_t *response = json_loads(test_ask_n(t, text, len), 0, NULL);
 
 	assert_non_null(response);
 	assert_int_equal(t->lines, 1);
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(response, "error"), "code")), code);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(response, "error"), "code")),
+		code);
 	assert_true(json_is_null(json_object_get(response, "id")));
 	json_decref(response);
 	response = test_call(t, "stats.drops", NULL);
@@ -119,16 +133,28 @@ static void test_hostile(void **state)
 		const char *text;
 		size_t len;
 	} parse[] = {
-		{ "{", 1 }, { "}", 1 }, { "[1,", 3 }, { "nonsense", 8 }, { "\0", 1 }, { "{}\0", 3 }, { "\xff\xfe", 2 },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1e999999,\"method\":\"stats.drops\"}", 53 },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":99999999999999999999999,\"method\":\"stats.drops\"}", 68 },
-		{ "{\"id\":1,\"id\":2}", 15 }, { "{\"method\":\"\xc3(\"}", 15 }, { "{\"method\":\"a\\u0000b\"}", 21 },
-		{ "{\"method\":\"\\ud800\"}", 19 }, { "{} {}", 5 },
+		{ "{", 1 },
+		{ "}", 1 },
+		{ "[1,", 3 },
+		{ "nonsense", 8 },
+		{ "\0", 1 },
+		{ "{}\0", 3 },
+		{ "\xff\xfe", 2 },
+		{ "{'jsonrpc':'2.0','id':1e999999,'method':'stats.drops'}", 53 },
+		{ "{'jsonrpc':'2.0','id':99999999999999999999999,'method':'stats.drops'}", 68 },
+		{ "{'id':1,'id':2}", 15 },
+		{ "{'method':'\xc3('}", 15 },
+		{ "{'method':'a\\u0000b'}", 21 },
+		{ "{'method':'\\ud800'}", 19 },
+		{ "{} {}", 5 },
 	};
 	char deep[DEPTH];
 
-	for (size_t i = 0; i < sizeof(parse) / sizeof(parse[0]); i++)
-		hostile(*state, parse[i].text, parse[i].len, RPC_PARSE_ERROR);
+	for (size_t i = 0; i < sizeof(parse) / sizeof(parse[0]); i++) {
+		for (size_t k = 0; k < parse[i].len; k++)
+			deep[k] = parse[i].text[k] == '\'' ? '"' : parse[i].text[k];
+		hostile(*state, deep, parse[i].len, RPC_PARSE_ERROR);
+	}
 	memset(deep, '[', sizeof(deep));
 	hostile(*state, deep, sizeof(deep), RPC_PARSE_ERROR);
 	/* Deep, but whole. */
@@ -139,26 +165,26 @@ static void test_hostile(void **state)
 
 static void test_parse_error_text(void **state)
 {
-	static const struct exchange list[] = {
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1e999999}",
-			"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"not JSON: byte 30: real number overflow "
-			"near '1e999999'\"},\"id\":null}" },
-	};
+	static const char number[] = "{\"id\":1e999999}";
 
-	EXCHANGE(*state, list);
+	assert_string_equal(test_ask_n(*state, number, strlen(number)),
+		"{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"not JSON: byte 14: "
+		"real number overflow near '1e999999'\"},\"id\":null}");
 }
 
 static void test_batches(void **state)
 {
 	static const struct exchange list[] = {
-		{ "[{\"jsonrpc\":\"2.0\",\"id\":1," DROPS "},{\"jsonrpc\":\"2.0\"," DROPS "},{\"jsonrpc\":\"2.0\",\"id\":2,"
-		  "\"method\":\"pool.show\",\"params\":{\"name\":\"x\"}}]",
-			"[{\"jsonrpc\":\"2.0\"," COUNT_RESULT ",\"id\":1},{\"jsonrpc\":\"2.0\",\"error\":{\"code\":1,\"message\":"
-			"\"no pool \\\"x\\\"\"},\"id\":2}]" },
+		{ "[{'jsonrpc':'2.0','id':1," DROPS "},{'jsonrpc':'2.0'," DROPS
+		  "},{'jsonrpc':'2.0','id':2,"
+		  "'method':'pool.show','params':{'name':'x'}}]",
+			"[{'jsonrpc':'2.0'," COUNT_RESULT
+			",'id':1},{'jsonrpc':'2.0','error':{'code':1,'message':"
+			"'no pool \\'x\\''},'id':2}]" },
 		{ "[1]", "[" INVALID("a request is an object", "null") "]" },
 		{ "[[],{}]", "[" INVALID("a request is an object", "null") "," INVALID(
-			"\\\"jsonrpc\\\" must be \\\"2.0\\\"", "null") "]" },
-		{ "[{\"jsonrpc\":\"2.0\"," DROPS "}]", "" },
+				     "\\'jsonrpc\\' must be \\'2.0\\'", "null") "]" },
+		{ "[{'jsonrpc':'2.0'," DROPS "}]", "" },
 	};
 	char big[RPC_BATCH_MAX * 4 + 16] = "[1";
 
@@ -169,7 +195,8 @@ static void test_batches(void **state)
 	test_ask(*state, big);
 	assert_int_equal(((struct test_ctl *)*state)->said[0], '[');
 	strcpy(big + strlen(big) - 1, ",1]");
-	assert_string_equal(test_ask(*state, big), INVALID("a batch of 101, at most 100 are allowed", "null"));
+	assert_string_equal(test_ask(*state, big),
+		test_json(INVALID("a batch of 101, at most 100 are allowed", "null")));
 }
 
 int main(void)

@@ -5,8 +5,9 @@
 
 #include <jansson.h>
 
-/* Replaces the file by the document in one step: a crash leaves the old one or the new one. Mode and owner stay as they
- * were; a symbolic link stays, and what it points to is replaced. 0 or -errno, and then the file is as before. */
+/* Replaces the file by the document in one step: a crash leaves the old one or the new one. Mode
+ * and owner stay as they were; a symbolic link stays, and what it points to is replaced. 0 or
+ * -errno, and then the file is as before. */
 int save_document(const char *path, const json_t *doc);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "tally.h"
 
-/* ---- addresses -------------------------------------------------------------------------------- */
+/* ---- addresses ---------------------------------------------------------------------------- */
 
 json_t *view_addr(const struct addr *a)
 {
@@ -37,7 +37,8 @@ json_t *view_mac(const struct rte_ether_addr *mac)
 	char text[RTE_ETHER_ADDR_FMT_SIZE];
 	const uint8_t *b = mac->addr_bytes;
 
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
+		b[5]);
 	return json_string(text);
 }
 
@@ -61,7 +62,7 @@ const char *view_proto(uint8_t proto)
 	return proto == IPPROTO_TCP ? "tcp" : proto == IPPROTO_UDP ? "udp" : "other";
 }
 
-/* ---- counters --------------------------------------------------------------------------------- */
+/* ---- counters ----------------------------------------------------------------------------- */
 
 static void set_count(json_t *o, const char *key, uint64_t value)
 {
@@ -89,7 +90,7 @@ uint64_t view_dropped(const struct ctl *c, enum drop_reason reason)
 	return sum;
 }
 
-/* ---- services, pools, servers ----------------------------------------------------------------- */
+/* ---- services, pools, servers ------------------------------------------------------------- */
 
 json_t *view_service(const struct ctl *c, const struct service *s)
 {
@@ -157,7 +158,7 @@ json_t *view_servers(const struct ctl *c, const struct pool *pool)
 	return list;
 }
 
-/* ---- ports ------------------------------------------------------------------------------------ */
+/* ---- ports -------------------------------------------------------------------------------- */
 
 static void port_counters(json_t *o, const struct ctl *c, uint8_t id)
 {
@@ -177,8 +178,9 @@ json_t *view_port(const struct ctl *c, const struct port *p)
 
 	for (unsigned int i = 0; i < p->n_addresses; i++)
 		json_array_append_new(addresses, view_prefix(&p->addresses[i]));
-	o = json_pack("{s:s, s:s, s:o, s:o, s:i}", "name", p->name, "device", nic ? nic->device : "",
-		"addresses", addresses, "mac", view_mac(&p->mac), "mtu", (int)(p->mtu || !nic ? p->mtu : nic->mtu));
+	o = json_pack("{s:s, s:s, s:o, s:o, s:i}", "name", p->name, "device",
+		nic ? nic->device : "", "addresses", addresses, "mac", view_mac(&p->mac), "mtu",
+		(int)(p->mtu || !nic ? p->mtu : nic->mtu));
 	if (p->vlan)
 		json_object_set_new(o, "vlan", json_integer(p->vlan));
 	if (nic) {
@@ -200,7 +202,7 @@ json_t *view_ports(const struct ctl *c)
 	return list;
 }
 
-/* ---- workers ---------------------------------------------------------------------------------- */
+/* ---- workers ------------------------------------------------------------------------------ */
 
 /* Packets the workers received on all ports. */
 static uint64_t worker_packets(const struct net_worker *net)
@@ -223,11 +225,12 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 
 	flow_stats(w->l4.flows, &flows);
 	for (unsigned int q = 0; q < w->n_queues; q++)
-		json_array_append_new(queues,
-			json_sprintf("%s:%u", w->queue[q].nic->device, w->queue[q].queue));
-	o = json_pack("{s:i, s:i, s:o, s:i, s:i, s:i, s:i}", "id", (int)w->id, "core", (int)w->lcore,
-		"queues", queues, "flows_v4", (int)flows.v4, "flows_v6", (int)flows.v6,
-		"max_flows_v4", (int)flows.max_v4, "max_flows_v6", (int)flows.max_v6);
+		json_array_append_new(
+			queues, json_sprintf("%s:%u", w->queue[q].nic->device, w->queue[q].queue));
+	o = json_pack("{s:i, s:i, s:o, s:i, s:i, s:i, s:i}", "id", (int)w->id, "core",
+		(int)w->lcore, "queues", queues, "flows_v4", (int)flows.v4, "flows_v6",
+		(int)flows.v6, "max_flows_v4", (int)flows.max_v4, "max_flows_v6",
+		(int)flows.max_v6);
 	set_count(o, "packets", packets);
 	set_count(o, "handed_over", counter_read(&w->steer->handed_over));
 	set_count(o, "taken_over", counter_read(&w->steer->taken_over));
@@ -236,7 +239,8 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 	set_count(o, "sleeps", counter_read(&w->cycles.sleeps));
 	set_count(o, "busy_cycles", busy);
 	set_count(o, "idle_cycles", idle);
-	json_object_set_new(o, "busy", json_real(busy + idle ? (double)busy / (double)(busy + idle) : 0));
+	json_object_set_new(
+		o, "busy", json_real(busy + idle ? (double)busy / (double)(busy + idle) : 0));
 	set_count(o, "cycles_per_packet", packets ? busy / packets : 0);
 	return o;
 }

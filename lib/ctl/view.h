@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What RPC methods answer with: things of the running system as JSON. Every function returns a new object. Counters are
- * sums over the workers; keys are the same wherever a thing is shown, and described in docs/reference/rpc.md.
+ * What RPC methods answer with: things of the running system as JSON. Every function returns a new
+ * object. Counters are sums over the workers; keys are the same wherever a thing is shown, and
+ * described in docs/reference/rpc.md.
  */
 #ifndef CTL_VIEW_H
 #define CTL_VIEW_H

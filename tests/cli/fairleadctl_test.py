@@ -64,6 +64,8 @@ REQUESTS = [
     (["service", "show", "web"], [("service.show", {"name": "web"})]),
     (["service", "add", "web", "--address", "192.0.2.10:80", "--mode", "nat", "--pool=web"],
      [("service.add", {"name": "web", "address": "192.0.2.10:80", "mode": "nat", "pool": "web"})]),
+    (["service", "add", "web", "192.0.2.10:80", "--mode", "nat", "--pool", "web"],
+     [("service.add", {"name": "web", "address": "192.0.2.10:80", "mode": "nat", "pool": "web"})]),
     (["service", "add", "w", "--address", "a:1", "--address", "b:1", "--address=c:1", "--mode", "dr", "--pool", "p"],
      [("service.add", {"name": "w", "address": ["a:1", "b:1", "c:1"], "mode": "dr", "pool": "p"})]),
     (["service", "add", "w", "--address", "a:1", "--mode", "dr", "--pool", "p", "--timeouts.udp", "5s",

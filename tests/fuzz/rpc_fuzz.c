@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control socket's language on arbitrary lines, against a control core with two workers. Every line is answered with at most one
- * line of JSON, the configuration in force stays one that is good, and no call is left waiting.
+ * The control socket's language on arbitrary lines, against a control core with two workers. Every
+ * line is answered with at most one line of JSON, the configuration in force stays one that is
+ * good, and no call is left waiting.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -60,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_answers();
 	if (ctl->c.target.running == document)
 		return 0;
-	/* It has changed something: begin anew, so that an input does the same wherever it stands. */
+	/* It has changed something: begin anew, so that an input does the same wherever it stands.
+	 */
 	if (!config_check(ctl->c.target.running, &faults))
 		abort();
 	faults_free(&faults);
