@@ -173,7 +173,8 @@ bool eal_has_option(const struct eal_plan *plan, const char *option, const char 
 {
 	size_t len = strlen(option);
 
-	for (unsigned int i = 0; i < plan->n_extra; i++) {
+	/* Of several, the last counts for the EAL. */
+	for (unsigned int i = plan->n_extra; i-- > 0;) {
 		const char *arg = plan->extra[i];
 		bool is_short = option[1] != '-';
 
@@ -248,6 +249,8 @@ int eal_args_build(struct eal_args *a, const struct eal_plan *plan, const struct
 	char mib[24];
 
 	args_add(a, plan->program);
+	/* Left to itself, the EAL joins another instance of the prefix as its secondary process. */
+	args_add(a, "--proc-type=primary");
 	add_cores(a, plan);
 	if (!eal_has_option(plan, "--file-prefix", NULL))
 		args_add2(a, "--file-prefix", eal_file_prefix(plan));

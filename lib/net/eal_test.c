@@ -41,7 +41,7 @@ static void expect(const struct eal_plan *plan, const char *line)
 	eal_args_free(&a);
 }
 
-#define START "fairlead -l 1,3,5 --main-lcore 1 --file-prefix "
+#define START "fairlead --proc-type=primary -l 1,3,5 --main-lcore 1 --file-prefix "
 
 static void cores_and_devices(void **state)
 {
@@ -92,9 +92,9 @@ static void what_the_user_says(void **state)
 		{ { "--huge-unlink=never" }, START "fairlead --no-pci --huge-unlink=never" },
 		{ { "--single-file-segments" }, START "fairlead --no-pci --single-file-segments" },
 		{ { "-a", "0000:01:00.0" }, START "fairlead --huge-unlink=always -a 0000:01:00.0" },
-		{ { "--file-prefix=x" },
-			"fairlead -l 1,3,5 --main-lcore 1 --no-pci --huge-unlink=always "
-			"--file-prefix=x" },
+		{ { "--file-prefix=x" }, "fairlead --proc-type=primary -l 1,3,5 --main-lcore 1 "
+					 "--no-pci --huge-unlink=always "
+					 "--file-prefix=x" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -115,7 +115,8 @@ static void what_the_user_says(void **state)
 
 static void options_and_their_values(void **state)
 {
-	char a[] = "-m", b[] = "512", c[] = "--file-prefix=x", d[] = "-l0-3", e[] = "--no-hugetlb";
+	char a[] = "-m", b[] = "512", c[] = "--file-prefix=x", d[] = "-l0-3", e[] = "--no-hugetlb",
+	     again[] = "-m7";
 	char *extra[] = { a, b, c, d, e };
 	struct eal_plan plan = { .extra = extra, .n_extra = 5 };
 	const char *value;
@@ -132,6 +133,10 @@ static void options_and_their_values(void **state)
 	plan.n_extra = 1;
 	assert_true(eal_has_option(&plan, "-m", &value));
 	assert_string_equal(value, "");
+	extra[1] = again;
+	plan.n_extra = 2;
+	assert_true(eal_has_option(&plan, "-m", &value));
+	assert_string_equal(value, "7");
 }
 
 int main(void)

@@ -156,13 +156,15 @@ int eal_lock_holder(const char *dir)
 	if (fcntl(fd, F_GETLK, &lock) < 0)
 		lock.l_type = F_UNLCK;
 	close(fd);
-	return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+	if (lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid > 0 ? lock.l_pid : -1;
 }
 
 static bool check_instance(const struct host *h, const struct eal_plan *plan, struct faults *faults)
 {
 	const char *prefix = eal_file_prefix(plan);
-	char path[512], comm[64];
+	char path[512], comm[64], who[128];
 	int pid;
 
 	if (eal_has_option(plan, "--in-memory", NULL) ||
@@ -174,11 +176,15 @@ static bool check_instance(const struct host *h, const struct eal_plan *plan, st
 		return true;
 	host_path(h, path, sizeof(path), "/proc/%d/comm", pid);
 	read_text(path, comm, sizeof(comm));
+	if (pid > 0)
+		snprintf(who, sizeof(who), "pid %d%s%s", pid, comm[0] ? ", " : "", comm);
+	else
+		snprintf(who, sizeof(who), "in another container");
 	fault_add(faults, "",
-		"another process (pid %d%s%s) runs with the EAL file prefix \"%s\": stop it, or "
-		"give "
-		"this one a prefix of its own with: -- --file-prefix NAME",
-		pid, comm[0] ? ", " : "", comm, prefix);
+		"another process (%s) runs with the EAL file prefix \"%s\": stop it, or give this "
+		"one a "
+		"prefix of its own with: -- --file-prefix NAME",
+		who, prefix);
 	return false;
 }
 

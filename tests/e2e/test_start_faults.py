@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from balancer import WORKER, Balancer, lab_config
+from lab import eal_prefix
 
 # The bound after which a test gives up; a fault ends the program much sooner.
 SOON = 10
@@ -100,7 +101,7 @@ def test_several_at_once(lab, down):
 
 
 def test_too_few_hugepages(lab):
-    said = refused(lab, lab_config(), eal=("-m", "100000000", f"--file-prefix={lab.prefix}"))
+    said = refused(lab, lab_config(), eal=("-m", "100000000"))
     assert "100000000 MiB of hugepages are planned" in said
     assert "scripts/bind-nic hugepages" in said and "--no-huge" in said
 
@@ -118,14 +119,14 @@ def test_arguments_of_the_eal(lab):
 
 
 def test_second_instance(lab):
-    """One EAL prefix, two daemons: the second names the first, which goes on."""
-    eal = ("--no-huge", f"--file-prefix={lab.prefix}")
+    """One EAL prefix, that of the lab, and two daemons: the second names the first, which goes on."""
+    eal = ("--no-huge",)
     with Balancer(lab, lab_config(), name="first", eal=eal) as first:
         said = refused(lab, lab_config(), eal=eal)
         line, = lines_with(said, "--file-prefix")
         assert f"pid {first.process.pid}," in line
         assert first.ctl("worker", "list").returncode == 0
-    assert not os.path.exists(f"/run/dpdk/{lab.prefix}")
+    assert not os.path.exists(f"/run/dpdk/{eal_prefix(lab.prefix)}")
 
 
 def test_no_capability(lab):
