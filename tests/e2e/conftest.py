@@ -61,6 +61,12 @@ def lb(shared):
 
 
 @pytest.fixture
+def ports_free(shared):
+    """No balancer is at the lab's ports, for a test that starts one by itself."""
+    shared.release()
+
+
+@pytest.fixture
 def start(lab, shared):
     """start(config) runs a balancer of the test's own."""
     shared.release()

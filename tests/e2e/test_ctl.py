@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from balancer import FAIRLEADCTL, WORKER, lab_config
-from lab import CLIENT, PORT_ADDRESS, SERVERS, VIP, WHOAMI_PORT, endpoint
+from lab import CLIENT, PORT_ADDRESS, SERVERS, VIP, WHOAMI_PORT, endpoint, wait_for
 from load import Crowd
 
 TRAFFIC = {"active", "connections", "refused", "packets_in", "bytes_in", "packets_out", "bytes_out"}
@@ -240,4 +240,5 @@ def test_socket_survives_garbage(lab, lb):
         many.append(s)
     for s in many:
         s.close()
+    wait_for(lambda: lb.ctl("daemon", "status", check=False).returncode == DONE)
     assert lb.get("daemon", "status")["pid"] == lb.process.pid

@@ -118,7 +118,7 @@ def test_arguments_of_the_eal(lab):
     assert '"workers"' in refused(lab, lab_config(), eal=(*NO_HUGE, "-l", "0"))
 
 
-def test_second_instance(lab):
+def test_second_instance(lab, ports_free):
     """One EAL prefix, that of the lab, and two daemons: the second names the first, which goes on."""
     eal = ("--no-huge",)
     with Balancer(lab, lab_config(), name="first", eal=eal) as first:
@@ -139,7 +139,7 @@ def test_no_capability(lab):
 
 
 @pytest.mark.parametrize("device", ["ring:a", "tap:fl-tap", "memif:{}/m.sock,role=server", "net_null0"])
-def test_other_devices_start(lab, device):
+def test_other_devices_start(lab, ports_free, device):
     """The daemon runs on every kind of device that needs no hardware, and what it made is gone after."""
     with Balancer(lab, with_device(device.format(lab.directory)), name="other") as b:
         assert b.ctl("port", "list").returncode == 0

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """fairlead in a lab: its configuration, its start and stop, and fairleadctl."""
+import contextlib
 import json
 import os
 import signal
@@ -53,12 +54,17 @@ class Balancer:
 
     def __init__(self, lab, config, name="fairlead", eal=("--no-huge", "--in-memory")):
         self.lab, self.name = lab, name
-        self.eal = [*eal, f"--file-prefix={eal_prefix(lab.prefix)}"]
+        self.eal = list(eal)
+        if not any(a.startswith("--file-prefix") for a in eal):
+            self.eal.append(f"--file-prefix={eal_prefix(lab.prefix)}")
         self.path = os.path.join(lab.directory, f"{name}.json")
         self.socket = os.path.join(lab.directory, f"{name}.sock")
         self.log_name = f"{name}.log"
         self.process = None
         self.write(config)
+        # Administrative state outlives a daemon, but not a test.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.socket}.state")
 
     def write(self, config):
         with open(self.path, "w") as f:

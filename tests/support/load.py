@@ -3,6 +3,7 @@
 is in the client's namespace, and keeps count of what came back."""
 import asyncio
 import threading
+import time
 
 from lab import LabError, count, wait_for
 
@@ -74,8 +75,8 @@ class Crowd(Load):
 
 
 class Requests(Load):
-    """`width` clients that make HTTP requests one after the other, each with a connection of its own. answers: the server
-    names in order."""
+    """`width` clients that make HTTP requests one after the other, each with a connection of its own. answers: when a request
+    began, and the name of the server."""
 
     def __init__(self, lab, address, port=80, width=4, source="client"):
         super().__init__(lab, source)
@@ -95,8 +96,9 @@ class Requests(Load):
 
     async def _client(self):
         while not self.stopping:
+            began = time.monotonic()
             try:
-                self.answers.append(await asyncio.wait_for(self._request(), 10))
+                self.answers.append((began, await asyncio.wait_for(self._request(), 10)))
             except Exception as e:
                 self.errors.append(f"{type(e).__name__}: {e}")
             await asyncio.sleep(0.002)
@@ -105,7 +107,11 @@ class Requests(Load):
         await asyncio.gather(*(self._client() for _ in range(self.width)))
 
     def next(self, n, timeout=30):
-        """The servers of the next n answers, counted; those under way now are not among them."""
-        start = len(self.answers) + self.width
-        wait_for(lambda: len(self.answers) >= start + n, timeout)
-        return count(self.answers[start:start + n])
+        """The servers of n requests that begin from now on, counted."""
+        now = time.monotonic()
+
+        def later():
+            names = [server for began, server in list(self.answers) if began >= now]
+            return names[:n] if len(names) >= n else None
+
+        return count(wait_for(later, timeout))
