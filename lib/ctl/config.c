@@ -422,6 +422,7 @@ static int read_vips(struct reader *r, const json_t *address, struct service_con
 	return 0;
 }
 
+/* MODE_COUNT if it is none. */
 static enum mode mode_of(const char *text)
 {
 	enum mode m = MODE_DR;

@@ -13,8 +13,8 @@ extern const struct model_sched config_sched;
 
 /*
  * What a schema cannot say: adds faults and warnings about things that do not fit each other. c may
- * be in part unread, where the schema found faults: NULL names, zero addresses. net_known: ports
- * and routes are complete.
+ * be in part unread, where the schema found faults: NULL names, zero addresses, MODE_COUNT.
+ * net_known: ports and routes are complete.
  */
 void crosscheck(const struct config *c, bool net_known, struct faults *faults);
 

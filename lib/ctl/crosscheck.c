@@ -386,7 +386,7 @@ static void check_service(struct cross *x, unsigned int i)
 
 	if (x->net)
 		check_vips(x, i);
-	if (!pool)
+	if (!pool || s->mode == MODE_COUNT)
 		return;
 	if (pool->n_servers == 0)
 		fault_warn(x->faults, at(x, "services[%u].pool", i), "pool \"%s\" has no servers",

@@ -131,6 +131,9 @@ static const struct bad_case cases[] = {
 		"services[0]\n"
 		"services[1].address[0]: port 80 of 192.0.2.10: taken already by "
 		"services[0].address (\"web\")\n" },
+	/* What the schema refused already is passed over. */
+	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
+		"services[0].mode: \"net\"; needed is \"dr\" or \"nat\"; did you mean \"nat\"?\n" },
 };
 
 static void test_cases(void **state)
