@@ -10,51 +10,31 @@
 
 #include <rte_branch_prediction.h>
 
-static inline uint64_t load8(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, 8);
-	return v;
-}
-
-/* n bytes, 1 to 7, in their places in memory with zeros behind them. have: bytes before them. */
-static inline uint64_t load_tail(const uint8_t *p, size_t n, size_t have)
-{
-	uint64_t v = 0;
-
-	if (have < 8) {
-		memcpy(&v, p, n);
-		return v;
-	}
-	v = load8(p + n - 8);
-	return RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? v >> (64 - 8 * n) : v << (64 - 8 * n);
-}
-
 uint64_t wire_sum(const void *data, size_t len, uint64_t sum)
 {
 	const uint8_t *p = data, *end = p + len;
+	uint64_t few = 0;
 
+	if (len < 8) {
+		memcpy(&few, p, len);
+		return wire_halve(wire_add(sum, few));
+	}
 	if (len >= 64) {
 		uint64_t a = 0, b = 0, c = 0, d = 0;
 
 		for (; end - p >= 64; p += 64) {
-			a = wire_add(a, load8(p));
-			b = wire_add(b, load8(p + 8));
-			c = wire_add(c, load8(p + 16));
-			d = wire_add(d, load8(p + 24));
-			a = wire_add(a, load8(p + 32));
-			b = wire_add(b, load8(p + 40));
-			c = wire_add(c, load8(p + 48));
-			d = wire_add(d, load8(p + 56));
+			a = wire_add(a, wire_load8(p));
+			b = wire_add(b, wire_load8(p + 8));
+			c = wire_add(c, wire_load8(p + 16));
+			d = wire_add(d, wire_load8(p + 24));
+			a = wire_add(a, wire_load8(p + 32));
+			b = wire_add(b, wire_load8(p + 40));
+			c = wire_add(c, wire_load8(p + 48));
+			d = wire_add(d, wire_load8(p + 56));
 		}
 		sum = wire_add(sum, wire_add(wire_add(a, b), wire_add(c, d)));
 	}
-	for (; end - p >= 8; p += 8)
-		sum = wire_add(sum, load8(p));
-	if (len & 7)
-		sum = wire_add(sum, load_tail(p, len & 7, len & ~(size_t)7));
-	return wire_halve(sum);
+	return wire_halve(wire_sum_rest(p, (size_t)(end - p), sum));
 }
 
 uint64_t wire_sum_mbuf(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint64_t sum)

@@ -4,8 +4,8 @@
  * one's complement sum allows; "folded" means 16 bits. Header structures are DPDK's (rte_ip.h,
  * rte_tcp.h, rte_udp.h, rte_icmp.h).
  *
- * Every sum that a function here returns is below 2^34, so that thousands of them may simply be
- * added up. A right checksum makes the folded sum of what it covers 0xffff.
+ * Sums are below 2^34 where nothing else is said, so that thousands of them may simply be added up.
+ * A right checksum makes the folded sum of what it covers 0xffff.
  */
 #ifndef NET_WIRE_H
 #define NET_WIRE_H
@@ -35,6 +35,33 @@ static inline uint64_t wire_add(uint64_t a, uint64_t b)
 static inline uint64_t wire_halve(uint64_t sum)
 {
 	return (sum & 0xffffffff) + (sum >> 32);
+}
+
+static inline uint64_t wire_load8(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return v;
+}
+
+/* Sum of len bytes at the end of 8 or more, 64 bits wide: what wire_sum() does where it pays to
+ * have it inline, for it is little. */
+static inline uint64_t wire_sum_rest(const uint8_t *p, size_t len, uint64_t sum)
+{
+	const uint8_t *end = p + len;
+
+	for (; end - p >= 8; p += 8)
+		sum = wire_add(sum, wire_load8(p));
+	if (len & 7) {
+		/* The last bytes in their places in memory, with zeros behind them. */
+		const uint64_t v = wire_load8(end - 8);
+		const unsigned int others = 64 - 8 * (len & 7);
+
+		sum = wire_add(
+			sum, RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? v >> others : v << others);
+	}
+	return sum;
 }
 
 static inline uint16_t wire_fold(uint64_t sum)
