@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 
 #include "net/parse.h"
+#include "net/poison.h"
 
 const char *stage_name(enum stage s)
 {
@@ -46,6 +47,8 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 	struct burst *b = &w->burst;
 	uint64_t since = w->stage_cycles ? rte_rdtsc() : 0;
 
+	for (unsigned int i = 0; i < n; i++) /* with AddressSanitizer alone */
+		pkt_poison(mbufs[i]);
 	parse_burst(w->net, flow_key(w->l4.flows), b, mbufs, n);
 	stage_done(w, STAGE_PARSE, &since);
 	steer_burst(w->steer, w->net, b);
