@@ -79,7 +79,8 @@ struct port {
 
 enum local_kind { LOCAL_NONE, LOCAL_PORT, LOCAL_VIRTUAL };
 
-/* An address of ours, in an open-addressing table that is at most half full. */
+/* An address of ours, in an open-addressing table that is at most an eighth full: most addresses
+ * are not ours, and one look is to tell. */
 struct local_addr {
 	struct addr addr;
 	uint64_t ports; /* bit of each port on which requests for it are answered */

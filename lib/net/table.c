@@ -189,7 +189,7 @@ static int build_locals(struct net_table *t, const struct net_conf *c)
 
 	for (unsigned int i = 0; i < r->n_ports; i++)
 		n += r->port[i].n_addresses;
-	t->local_mask = rte_align32pow2(RTE_MAX(8u, 2 * n)) - 1;
+	t->local_mask = rte_align32pow2(RTE_MAX(8u, 8 * n)) - 1;
 	t->local = slots =
 		aligned_alloc(RTE_CACHE_LINE_SIZE, ((size_t)t->local_mask + 1) * sizeof(*slots));
 	r->virtuals = calloc(c->n_virtuals + 1, sizeof(*r->virtuals));
