@@ -40,7 +40,8 @@ static bool snapshot_load(struct worker *w)
 
 	if (unlikely(!m))
 		return false;
-	if (unlikely(m != w->l4.model)) {
+	if (unlikely(m != w->l4.model || m->version != w->model_version)) {
+		w->model_version = m->version;
 		w->net->table = m->net;
 		l4_set_model(&w->l4, m);
 	}
@@ -155,6 +156,7 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		.max_v4 = conf->max_v4, .max_v6 = conf->max_v6, .socket = w->socket
 	};
 	char name[RTE_RING_NAMESIZE];
+	uint64_t tsc = conf->tsc_hz ? conf->tsc : rte_rdtsc();
 	int rc = hash_key_random(&flows.key);
 
 	if (rc < 0)
@@ -167,7 +169,7 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->steer = all->steer[w->id];
 	snprintf(name, sizeof(name), "requests_%hu", w->id);
 	w->requests = rte_ring_create(name, REQUEST_DEPTH, w->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	w->l4.flows = flow_table_create(&flows, 0);
+	w->l4.flows = flow_table_create(&flows, worker_ms(tsc, w->tsc_hz));
 	w->l4.sched = sched_worker_create(w->id, conf->n, w->socket);
 	w->l4.service = rte_calloc_socket(
 		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);

@@ -65,6 +65,7 @@ struct worker {
 	struct idle_conf idle;
 	uint64_t tsc_hz;
 	uint64_t tsc_last;                 /* of the last poll */
+	uint64_t model_version;            /* of l4.model: a new one may lie where the last one did */
 	uint64_t ms_tsc;                   /* tsc at which now_ms next changes */
 	uint32_t now_ms;
 	bool timers_due;                   /* there may be flows to expire */
@@ -86,7 +87,8 @@ struct workers_conf {
 	const struct snapshot *snapshot;
 	uint32_t max_v4, max_v6;           /* flow entries a worker */
 	struct idle_conf idle;
-	uint64_t tsc_hz;                   /* 0: the machine's */
+	uint64_t tsc_hz;                   /* 0: the machine's counter */
+	uint64_t tsc;                      /* now, where tsc_hz is not 0 */
 };
 
 /* Milliseconds since the time-stamp counter was 0, wrapping: the one clock of workers and control core. */

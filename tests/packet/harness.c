@@ -115,6 +115,7 @@ static void make_workers(struct harness *h)
 		.pools = pools,
 		.snapshot = &h->snapshot,
 		.tsc_hz = TSC_HZ,
+		.tsc = h->tsc,
 		.max_v4 = h->conf.flows_v4 ? h->conf.flows_v4 : 4096,
 		.max_v6 = h->conf.flows_v6 ? h->conf.flows_v6 : 4096,
 	};
@@ -211,7 +212,7 @@ struct harness *harness_create(const struct harness_conf *conf)
 	h->txqs = (uint16_t)(conf->txqs ? conf->txqs : conf->workers + 1);
 	if (h->conf.packets == 0)
 		h->conf.packets = 8192;
-	h->tsc = TSC_HZ;
+	h->tsc = TSC_HZ + conf->up_ms * (uint64_t)TSC_MS;
 	snprintf(name, sizeof(name), "harness%u", serial++);
 	h->pool = test_pool(name, h->conf.packets);
 	for (uint16_t i = 0; i < HARNESS_NICS; i++)
