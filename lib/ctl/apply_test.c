@@ -169,7 +169,7 @@ static void test_restart(void **state)
 		{ "{'workers': [1, 2], 'control': 0, 'ports': [{'name': 'wan', 'device': "
 		  "'af_packet:w'}, {'name': 'x', 'device': 'af_packet:x'}]}",
 			"workers" DIFFERS "ports[1].device: \"af_packet:x\" is not open; a new "
-					  "device needs a restart\n" },
+			"device needs a restart\n" },
 		{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
 		  "'af_packet:w', "
 		  "'mtu': 9000}]}",

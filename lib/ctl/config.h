@@ -43,7 +43,8 @@ struct config {
 		uint32_t max_request;      /* bytes */
 		uint32_t max_connections;
 	} socket;
-	const char *state; /* file of the administrative state; NULL: the control socket's + ".state" */
+	const char *
+		state; /* file of the administrative state; NULL: the control socket's + ".state" */
 	struct idle_conf idle;
 	struct neigh_conf neighbour;
 	struct model_conf model;

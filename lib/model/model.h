@@ -110,7 +110,8 @@ struct model {
 	const struct service *service[MODEL_SERVICES_MAX]; /* by slot, NULL where none */
 	const struct pool *pools[MODEL_POOLS_MAX];
 	const struct server *server[MODEL_SERVERS_MAX]; /* by slot; inside its pool */
-	/* Generation by slot, 0 where nothing is or a server is disabled: what flows are checked against. */
+	/* Generation by slot, 0 where nothing is or a server is disabled: what flows are checked
+	 * against. */
 	uint16_t service_gen[MODEL_SERVICES_MAX];
 	uint16_t server_gen[MODEL_SERVERS_MAX];
 	uint16_t server_pool[MODEL_SERVERS_MAX];     /* server slot -> pool slot */
