@@ -4,7 +4,7 @@ import contextlib
 import copy
 
 import pytest
-from balancer import lab_config
+from balancer import MODES, lab_config
 from lab import SERVERS, VIP, WHOAMI_PORT, wait_for
 from load import Crowd, Requests
 
@@ -98,9 +98,11 @@ def test_service_that_is_gone_ends(lab, start):
         assert not stays.errors
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=[(mode, version) for mode in MODES for version in FAMILIES], ids=lambda p: f"{p[0]}-v{p[1]}")
 def pool(request):
-    return request.param, f"servers-v{request.param}"
+    """A virtual address and the name of the pool behind it."""
+    mode, version = request.param
+    return version, VIP[mode, version], f"servers-v{version}"
 
 
 @pytest.fixture
@@ -109,8 +111,7 @@ def own(start):
 
 
 def test_server_added_and_removed_under_load(lab, own, pool):
-    version, name = pool
-    address = VIP["nat", version]
+    version, address, name = pool
     with Requests(lab, address) as requests, Crowd(lab, address, WHOAMI_PORT, 20, pause=0.05) as crowd:
         assert set(requests.next(40)) == {"s1", "s2"}
         crowd.progress()
@@ -132,8 +133,7 @@ def test_server_added_and_removed_under_load(lab, own, pool):
 
 
 def test_server_drained_under_load(lab, own, pool):
-    version, name = pool
-    address = VIP["nat", version]
+    _, address, name = pool
     with Requests(lab, address) as requests, Crowd(lab, address, WHOAMI_PORT, 20, pause=0.05) as crowd:
         crowd.progress()
         assert set(crowd.server) == {"s1", "s2"}
@@ -145,9 +145,26 @@ def test_server_drained_under_load(lab, own, pool):
         assert not crowd.errors and not requests.errors
 
 
+def test_server_disabled_under_load(lab, own, pool):
+    """Its connections end, those of the others do not, and enabled again it gets new ones."""
+    _, address, name = pool
+    with Requests(lab, address) as requests, Crowd(lab, address, WHOAMI_PORT, 20, pause=0.05) as crowd:
+        crowd.progress()
+        held = {i for i, server in enumerate(crowd.server) if server == "s1"}
+        assert held and len(held) < 20
+        own.ctl("server", "disable", name, "s1")
+        wait_for(lambda: crowd.failed() == held, timeout=30)
+        assert set(requests.next(40)) == {"s2"}
+        crowd.progress(4)
+        assert crowd.failed() == held
+        own.ctl("server", "enable", name, "s1")
+        assert set(requests.next(40)) == {"s1", "s2"}
+        assert len(requests.errors) <= requests.width
+
+
 def test_server_weight_under_load(lab, own, pool):
-    version, name = pool
-    with Requests(lab, VIP["nat", version]) as requests:
+    _, address, name = pool
+    with Requests(lab, address) as requests:
         own.ctl("server", "weight", name, "s1", 3)
         # One turn may be under way in each connection that is being opened.
         got = requests.next(80)
