@@ -173,15 +173,13 @@ static int start_workers(struct daemon *d, struct faults *faults)
 static int start_admin(struct daemon *d, struct faults *faults)
 {
 	char path[PATH_MAX];
+	int rc = admin_path(d->config->state, getenv("STATE_DIRECTORY"), socket_path(d), path,
+		sizeof(path));
 
+	if (rc)
+		return rc;
 	d->admin = admin_create();
-	if (!d->admin)
-		return -ENOMEM;
-	if (d->config->state)
-		snprintf(path, sizeof(path), "%s", d->config->state);
-	else
-		snprintf(path, sizeof(path), "%s.state", socket_path(d));
-	return admin_open(d->admin, path, faults);
+	return d->admin ? admin_open(d->admin, path, faults) : -ENOMEM;
 }
 
 static int start_snapshot(struct daemon *d, struct faults *faults)

@@ -6,9 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -81,13 +84,57 @@ int admin_set(struct admin_state *a, const char *pool, const char *server, enum 
 	return 0;
 }
 
+int admin_path(const char *state, const char *folders, const char *socket, char *out, size_t size)
+{
+	size_t first = folders ? strcspn(folders, ":") : 0;
+	int n;
+
+	if (state)
+		n = snprintf(out, size, "%s", state);
+	else if (first > 0)
+		n = snprintf(out, size, "%.*s/state", (int)first, folders);
+	else
+		n = snprintf(out, size, "%s.state", socket);
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* Files can be made beside the path. The last folder is made if need be, as the socket's is. */
+static int folder_check(const char *path, struct faults *faults)
+{
+	char copy[PATH_MAX];
+	const char *folder;
+	struct stat st;
+	int rc = 0;
+
+	if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy)) {
+		fault_add(faults, "state", "%.64s...: longer than a path may be", path);
+		return -ENAMETOOLONG;
+	}
+	folder = dirname(copy);
+	if (access(folder, F_OK) < 0 && mkdir(folder, 0755) < 0)
+		rc = -errno;
+	else if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
+		rc = -ENOTDIR;
+	else if (access(folder, W_OK | X_OK) < 0)
+		rc = -errno;
+	if (rc)
+		fault_add(faults, "state",
+			"%s cannot be written: folder %s: %s; make that folder writable, or name "
+			"another file",
+			path, folder, strerror(-rc));
+	return rc;
+}
+
 int admin_open(struct admin_state *a, const char *path, struct faults *faults)
 {
+	int rc = folder_check(path, faults);
 	json_error_t err;
 	json_t *doc, *servers, *value;
 	const char *name;
 	enum admin state;
 
+	if (rc)
+		return rc;
 	if (access(path, F_OK) == 0) {
 		doc = json_load_file(path, JSON_REJECT_DUPLICATES, &err);
 		servers = json_object_get(doc, "servers");

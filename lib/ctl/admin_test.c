@@ -64,6 +64,71 @@ static void test_file(void **state)
 	assert_faults(&faults, "");
 }
 
+static void test_path(void **state)
+{
+	char path[64];
+
+	assert_int_equal(admin_path("/s/x", "/var/lib/a", "/run/f", path, sizeof(path)), 0);
+	assert_string_equal(path, "/s/x");
+	assert_int_equal(admin_path(NULL, "/var/lib/a:/b", "/run/f", path, sizeof(path)), 0);
+	assert_string_equal(path, "/var/lib/a/state");
+	assert_int_equal(admin_path(NULL, "/var/lib/a", "/run/f", path, sizeof(path)), 0);
+	assert_string_equal(path, "/var/lib/a/state");
+	assert_int_equal(admin_path(NULL, "", "/run/f", path, sizeof(path)), 0);
+	assert_string_equal(path, "/run/f.state");
+	assert_int_equal(admin_path(NULL, NULL, "/run/f", path, sizeof(path)), 0);
+	assert_string_equal(path, "/run/f.state");
+	assert_int_equal(admin_path(NULL, NULL, "/run/f", path, 12), -ENAMETOOLONG);
+}
+
+/* What cannot be written is refused at once, not when the first server is drained. */
+static void test_unwritable(void **state)
+{
+	static const struct {
+		const char *path, *fault;
+		int rc;
+	} cases[] = {
+		{ "/nonexistent/y/state",
+			"state: /nonexistent/y/state cannot be written: folder /nonexistent/y: No "
+			"such file or directory; make that folder writable, or name another file\n",
+			-ENOENT },
+		{ "/dev/null/state",
+			"state: /dev/null/state cannot be written: folder /dev/null: Not a "
+			"directory; make that folder writable, or name another file\n",
+			-ENOTDIR },
+		{ "/etc/passwd/state",
+			"state: /etc/passwd/state cannot be written: folder /etc/passwd: Not a "
+			"directory; make that folder writable, or name another file\n",
+			-ENOTDIR },
+	};
+	char folder[] = "/tmp/admin_testXXXXXX", path[64];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct admin_state *a = admin_create();
+		struct faults faults = { 0 };
+
+		assert_int_equal(admin_open(a, cases[i].path, &faults), cases[i].rc);
+		assert_faults(&faults, cases[i].fault);
+		admin_set(a, "web", "a", ADMIN_DRAIN);
+		assert_int_equal(admin_save(a), 0);
+		admin_destroy(a);
+	}
+	/* The last folder is made. */
+	struct admin_state *a = admin_create();
+	struct faults faults = { 0 };
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/new/state", folder);
+	assert_int_equal(admin_open(a, path, &faults), 0);
+	admin_set(a, "web", "a", ADMIN_DRAIN);
+	assert_int_equal(admin_save(a), 0);
+	assert_int_equal(unlink(path), 0);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+	admin_destroy(a);
+}
+
 /* A file of somebody else is left alone. */
 static void test_foreign(void **state)
 {
@@ -107,6 +172,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_path),
+		cmocka_unit_test(test_unwritable),
 		cmocka_unit_test(test_foreign),
 	};
 

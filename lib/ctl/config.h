@@ -43,8 +43,7 @@ struct config {
 		uint32_t max_request;      /* bytes */
 		uint32_t max_connections;
 	} socket;
-	const char *
-		state; /* file of the administrative state; NULL: the control socket's + ".state" */
+	const char *state; /* file of the administrative state; NULL: see admin_path() */
 	struct idle_conf idle;
 	struct neigh_conf neighbour;
 	struct model_conf model;
@@ -74,8 +73,11 @@ struct admin_state *admin_create(void);
 void admin_destroy(struct admin_state *a);
 enum admin admin_get(const struct admin_state *a, const char *pool, const char *server);
 int admin_set(struct admin_state *a, const char *pool, const char *server, enum admin state);
+/* Where the file is: state, what the configuration says; else in the first of folders, what systemd
+ * gives as $STATE_DIRECTORY; else beside the control socket. Both may be NULL. */
+int admin_path(const char *state, const char *folders, const char *socket, char *out, size_t size);
 /* Reads the file, if there is one, and from now on writes what is set to it: config_poll() does. 0,
- * or -errno with a fault, and then the file is left alone. */
+ * or -errno with a fault, and then the file is left alone: it is not ours, or cannot be written. */
 int admin_open(struct admin_state *a, const char *path, struct faults *faults);
 /* Writes what was set since; nothing to do is no error. A failure is told once. */
 int admin_save(struct admin_state *a);
