@@ -11,15 +11,15 @@
 #include <rte_common.h>
 #include <rte_rcu_qsbr.h>
 
-struct retired {
-	struct retired *next;
+struct rcu_retired {
+	struct rcu_retired *next;
 	uint64_t token;
 	void (*destroy)(void *arg);
 	void *arg;
 };
 
 struct rcu {
-	struct retired *first, **last;
+	struct rcu_retired *first, **last;
 	struct rte_rcu_qsbr *qsbr;
 };
 
@@ -52,7 +52,7 @@ struct rcu *rcu_create(unsigned int readers)
 /* Takes the first thing off the list and destroys it. */
 static void reclaim_first(struct rcu *r)
 {
-	struct retired *d = r->first;
+	struct rcu_retired *d = r->first;
 
 	r->first = d->next;
 	if (!r->first)
@@ -91,17 +91,27 @@ void rcu_quiescent(struct rcu *r, unsigned int reader)
 	rte_rcu_qsbr_quiescent(r->qsbr, reader);
 }
 
+struct rcu_retired *rcu_prepare(void)
+{
+	return malloc(sizeof(struct rcu_retired));
+}
+
+void rcu_commit(struct rcu *r, struct rcu_retired *prepared, void (*destroy)(void *arg), void *arg)
+{
+	*prepared = (struct rcu_retired){
+		.token = rte_rcu_qsbr_start(r->qsbr), .destroy = destroy, .arg = arg
+	};
+	*r->last = prepared;
+	r->last = &prepared->next;
+}
+
 int rcu_retire(struct rcu *r, void (*destroy)(void *arg), void *arg)
 {
-	struct retired *d = malloc(sizeof(*d));
+	struct rcu_retired *d = rcu_prepare();
 
 	if (!d)
 		return -ENOMEM;
-	*d = (struct retired){
-		.token = rte_rcu_qsbr_start(r->qsbr), .destroy = destroy, .arg = arg
-	};
-	*r->last = d;
-	r->last = &d->next;
+	rcu_commit(r, d, destroy, arg);
 	return 0;
 }
 
@@ -111,7 +121,7 @@ unsigned int rcu_reclaim(struct rcu *r)
 
 	while (r->first && rte_rcu_qsbr_check(r->qsbr, r->first->token, false) == 1)
 		reclaim_first(r);
-	for (const struct retired *d = r->first; d; d = d->next)
+	for (const struct rcu_retired *d = r->first; d; d = d->next)
 		waiting++;
 	return waiting;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct rcu;
+struct rcu_retired;
 struct rte_rcu_qsbr;
 
 /* readers: how many threads may register, ids 0 .. readers-1. NULL with errno. */
@@ -32,6 +33,11 @@ void rcu_quiescent(struct rcu *r, unsigned int reader);
 /* Calls destroy(arg) once no reader can hold what was reachable before. 0, or -ENOMEM, and then
  * nothing was queued: the caller keeps it. */
 int rcu_retire(struct rcu *r, void (*destroy)(void *arg), void *arg);
+
+/* The same in two steps, for what must not fail half-way: memory first (NULL with errno), then, after the thing
+ * was unpublished, the rest. What was prepared is committed or freed with free(). */
+struct rcu_retired *rcu_prepare(void);
+void rcu_commit(struct rcu *r, struct rcu_retired *prepared, void (*destroy)(void *arg), void *arg);
 
 /* Runs the destructors whose time has come; returns how many still wait. */
 unsigned int rcu_reclaim(struct rcu *r);

@@ -235,16 +235,33 @@ static bool has_orphans(const struct model *now, const struct model *next)
 	return false;
 }
 
-/* What neighbours must know, after the new table is in force. */
-static void tell_neighbours(struct config_target *t, const struct model *now, uint64_t news)
+/* Whether flows of a service may have to end sooner than their timers were set for. */
+static bool has_shorter_timeouts(const struct model *now, const struct model *next)
 {
-	struct net_worker *control = t->workers ? t->workers->net[t->workers->n] : NULL;
+	for (unsigned int i = 0; now && i < MODEL_SERVICES_MAX; i++) {
+		const struct service *was = now->service[i], *is = next->service[i];
 
-	if (!t->neigh || !control)
-		return;
-	control->table = now->net;
+		if (was && is && memcmp(&was->timeouts, &is->timeouts, sizeof(is->timeouts)) != 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Neighbours on ports and networks that the new table has no more are forgotten before it is published, so that no
+ * worker finds them by it, and again after, for those a worker asked for meanwhile by the old one.
+ */
+static void change_neighbours(struct config_target *t, const struct net_table *table)
+{
+	struct net_worker *control = t->workers->net[t->workers->n];
+
+	control->table = table;
 	neigh_table_changed(t->neigh, control);
-	for (unsigned int i = 0; i < net_port_count(now->net); i++)
+}
+
+static void announce(struct config_target *t, const struct net_table *table, uint64_t news)
+{
+	for (unsigned int i = 0; i < net_port_count(table); i++)
 		if (news & UINT64_C(1) << i)
 			neigh_announce(t->neigh, (uint8_t)i);
 }
@@ -255,18 +272,26 @@ static int publish(struct config_target *t, uint64_t now_ms)
 	struct config_change *change = t->change;
 	struct model *next = change->pending;
 	uint64_t news = ports_with_news(t->snapshot->model, next);
-	bool orphans = has_orphans(t->snapshot->model, next);
-	int rc = tally_change(t, t->snapshot->model, next);
+	const struct model *now = t->snapshot->model;
+	bool sweep = has_orphans(now, next) || has_shorter_timeouts(now, next);
+	bool net = t->neigh && t->workers && (!now || now->net != next->net);
+	int rc = tally_change(t, now, next);
 
-	if (rc == 0)
-		rc = snapshot_publish(t->snapshot, next, t->rcu, &config_sched);
+	if (rc)
+		return rc;
+	if (net)
+		change_neighbours(t, next->net);
+	rc = snapshot_publish(t->snapshot, next, t->rcu, &config_sched);
 	if (rc)
 		return rc;
 	change->pending = NULL;
 	change->published = true;
 	change->published_ms = now_ms;
-	tell_neighbours(t, next, news);
-	for (unsigned int i = 0; orphans && i < change->n_sweeps; i++)
+	if (net)
+		change_neighbours(t, next->net);
+	if (t->neigh)
+		announce(t, next->net, news);
+	for (unsigned int i = 0; sweep && i < change->n_sweeps; i++)
 		change->sweeps[i].wanted = true;
 	return 0;
 }
@@ -283,8 +308,8 @@ static unsigned int sweeps_poll(struct config_target *t)
 			s->posted = false;
 		if (s->wanted && !s->posted) {
 			s->request = (struct worker_request){
-				.kind = REQUEST_FLUSH,
-				.filter = { .any_client = true, .orphans = true },
+				.kind = REQUEST_SWEEP,
+				.filter = { .any_client = true },
 			};
 			if (request_post(t->workers->worker[i], &s->request) == 0) {
 				s->posted = true;

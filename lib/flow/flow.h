@@ -35,6 +35,8 @@ enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
 #define FLOW_ALIVE_FWD 0x10 /* ACK without RST seen after a RST, from the client, */
 #define FLOW_ALIVE_RET 0x20 /* from the server */
 
+#define FLOW_EPOCH(e) ((e) & 0xffffff)
+
 /* First 40 bytes of an entry. */
 struct flow {
 	uint32_t seen;      /* ms of the last packet */
@@ -45,9 +47,8 @@ struct flow {
 	uint16_t service, service_gen;
 	uint16_t server, server_gen;
 	uint16_t adj[2];    /* by direction: where to; valid while epoch is the neighbours' */
-	uint16_t epoch;     /* low bits of neigh_epoch() */
-	uint8_t proto;
-	uint8_t pad_;
+	uint32_t proto : 8;
+	uint32_t epoch : 24; /* of adj: FLOW_EPOCH(neigh_epoch()) */
 	struct wheel_node timer;
 	union {
 		uint32_t seq_delta; /* FORWARD: SYN proxy's offset of sequence numbers */

@@ -136,8 +136,8 @@ static void forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 		if (state != f->state)
 			enter_state(l, f, state);
 	}
-	if (unlikely(f->epoch != (uint16_t)net->epoch)) {
-		f->epoch = (uint16_t)net->epoch;
+	if (unlikely(f->epoch != FLOW_EPOCH(net->epoch))) {
+		f->epoch = FLOW_EPOCH(net->epoch);
 		f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
 	}
 	count_packet(l, p, f->service, f->server);
@@ -244,7 +244,7 @@ static void flow_begin(
 	f->server = server->slot;
 	f->server_gen = server->gen;
 	f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
-	f->epoch = (uint16_t)l->net->epoch;
+	f->epoch = FLOW_EPOCH(l->net->epoch);
 	f->born = f->seen = l->now_ms;
 	l->sched->active[server->slot]++;
 	counter_add(&l->service[service->slot].flows_opened, 1);
@@ -377,6 +377,16 @@ uint32_t l4_deadline(const struct l4 *l, const struct flow *f)
 		return l->now_ms;
 	return f->seen +
 	       conn_timeout(&l->model->service[f->service]->timeouts, (enum conn_state)f->state);
+}
+
+void l4_revise(struct l4 *l, struct flow *f)
+{
+	uint32_t deadline = l4_deadline(l, f);
+
+	if ((int32_t)(deadline - l->now_ms) > 0)
+		flow_arm(l->flows, f, deadline);
+	else
+		l4_close(l, f);
 }
 
 unsigned int l4_expire(struct l4 *l, unsigned int max)

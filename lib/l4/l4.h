@@ -68,6 +68,9 @@ unsigned int l4_expire(struct l4 *l, unsigned int max);
 /* The moment (ms) the flow's idle time-out is over if no packet comes. */
 uint32_t l4_deadline(const struct l4 *l, const struct flow *f);
 
+/* After a change: closes the flow if its service or server is gone, else sets its timer by the time-outs of now. */
+void l4_revise(struct l4 *l, struct flow *f);
+
 /* Closes a flow and keeps the counters right. */
 void l4_close(struct l4 *l, struct flow *f);
 

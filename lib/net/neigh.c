@@ -272,12 +272,18 @@ static void neigh_retire(struct neigh_table *n, uint16_t i)
 	n->retiring += !e->unretired;
 }
 
+/* Adjacencies that were remembered are good no more. */
+static void neigh_advance(struct neigh_table *n)
+{
+	__atomic_store_n(&n->shared.epoch, n->shared.epoch + 1, __ATOMIC_RELEASE);
+}
+
 static void neigh_forget(struct neigh_table *n, uint16_t i)
 {
 	x_assert(n->entry[i].live);
 	wheel_disarm(&n->wheel, i);
 	__atomic_store_n(&n->shared.word[i], 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&n->shared.epoch, n->shared.epoch + 1, __ATOMIC_RELEASE);
+	neigh_advance(n);
 	rte_hash_del_key(n->shared.index, &n->shared.key[i]);
 	n->entry[i].live = false;
 	n->live--;
@@ -565,6 +571,8 @@ void neigh_table_changed(struct neigh_table *n, struct net_worker *control)
 			!neigh_plausible(t, net_port(t, (uint8_t)port), &n->shared.key[i].addr))
 			neigh_forget(n, (uint16_t)i);
 	}
+	/* Routes may be others: what was resolved by the former ones is to be asked for anew. */
+	neigh_advance(n);
 	neigh_see_ports(n, t);
 }
 

@@ -40,6 +40,7 @@ struct link {
 	uint8_t port; /* or NET_PORT_NONE */
 	uint64_t mac; /* as mac_load() gives it, or MAC_NONE */
 	uint64_t packets, bytes;
+	bool counted; /* by the worker that received them */
 };
 
 #define LINK_NONE UINT32_MAX
@@ -258,7 +259,7 @@ static __rte_always_inline void parse_ipv6(struct pkt *p, struct rte_mbuf *m, ui
 
 static void link_count(struct net_worker *w, const struct link *l)
 {
-	if (l->port == NET_PORT_NONE)
+	if (l->port == NET_PORT_NONE || l->counted)
 		return;
 	counter_add(&w->port[l->port].rx_packets, l->packets);
 	counter_add(&w->port[l->port].rx_bytes, l->bytes);
@@ -272,6 +273,7 @@ static __rte_noinline struct link link_change(
 		.id = (uint32_t)nic << 16 | vlan,
 		.port = net_port_of(w->table, nic, vlan),
 		.mac = MAC_NONE,
+		.counted = last.counted,
 	};
 
 	link_count(w, &last);
@@ -326,6 +328,7 @@ void parse_burst(struct net_worker *w, const struct hash_key *key, struct burst 
 
 	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)AHEAD); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+	l.counted = b->handed_over;
 	for (unsigned int i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + AHEAD], void *));

@@ -21,31 +21,38 @@ static void retired_free(void *arg)
 int snapshot_publish(struct snapshot *s, struct model *m, struct rcu *rcu,
 	const struct model_sched *sched)
 {
+	struct rcu_retired *prepared = NULL;
 	struct retired *r = NULL;
-	int rc;
 
+	/* All memory first: once m is seen there is no way back. */
 	if (s->model) {
+		prepared = rcu_prepare();
 		r = malloc(sizeof(*r));
-		if (!r)
+		if (!prepared || !r) {
+			free(prepared);
+			free(r);
 			return -ENOMEM;
+		}
 		*r = (struct retired){ s->model, sched };
 	}
-	struct model *former = s->model;
-
 	__atomic_store_n(&s->model, m, __ATOMIC_RELEASE);
-	if (!r)
-		return 0;
-	rc = rcu_retire(rcu, retired_free, r);
-	if (rc < 0) {
-		__atomic_store_n(&s->model, former, __ATOMIC_RELEASE);
-		free(r);
-	}
-	return rc;
+	if (r)
+		rcu_commit(rcu, prepared, retired_free, r);
+	return 0;
+}
+
+/* What workers see; a slot in it may get flows at any moment. */
+static const struct model *published(const struct workers *all)
+{
+	return all->worker[0]->snapshot->model;
 }
 
 static bool service_idle(void *arg, uint16_t slot)
 {
 	const struct workers *all = arg;
+
+	if (published(all) && published(all)->service[slot])
+		return false;
 
 	for (unsigned int i = 0; i < all->n; i++) {
 		const struct traffic *t = &all->worker[i]->l4.service[slot];
@@ -62,6 +69,9 @@ static bool service_idle(void *arg, uint16_t slot)
 static bool server_idle(void *arg, uint16_t slot)
 {
 	const struct workers *all = arg;
+
+	if (published(all) && published(all)->server[slot])
+		return false;
 
 	for (unsigned int i = 0; i < all->n; i++)
 		if (__atomic_load_n(&all->worker[i]->l4.sched->active[slot], __ATOMIC_RELAXED))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests of the control core that a worker serves in slices: list, count, flush. */
+/* Requests of the control core that a worker serves in slices. */
 #include "worker.h"
 
 #include <errno.h>
@@ -16,20 +16,12 @@ int request_post(struct worker *w, struct worker_request *r)
 	return rte_ring_sp_enqueue(w->requests, r) == 0 ? 0 : -EAGAIN;
 }
 
-static bool flow_is_orphan(const struct l4 *l, const struct flow *f)
-{
-	return l->model->service_gen[f->service] != f->service_gen ||
-	       l->model->server_gen[f->server] != f->server_gen ||
-	       l->model->server[f->server]->admin == ADMIN_DISABLED;
-}
-
-static bool flow_matches(const struct l4 *l, const struct flow_filter *filter, const struct flow *f)
+static bool flow_matches(const struct flow_filter *filter, const struct flow *f)
 {
 	if ((filter->service && filter->service != f->service) ||
 		(filter->server && filter->server != f->server) ||
 		(filter->state && filter->state != f->state) ||
-		(filter->proto && filter->proto != f->proto) ||
-		(filter->orphans && !flow_is_orphan(l, f)))
+		(filter->proto && filter->proto != f->proto))
 		return false;
 	if (filter->any_client)
 		return true;
@@ -66,15 +58,23 @@ static bool visit(void *arg, struct flow *f)
 	struct worker *w = arg;
 	struct worker_request *r = w->current;
 
-	if (!flow_matches(&w->l4, &r->filter, f))
+	if (!flow_matches(&r->filter, f))
 		return true;
 	r->matched++;
-	if (r->kind == REQUEST_FLUSH)
+	switch (r->kind) {
+	case REQUEST_COUNT:
+		break;
+	case REQUEST_FLUSH:
 		l4_close(&w->l4, f);
-	if (r->kind != REQUEST_LIST)
-		return true;
-	flow_describe(w, f, &r->out[r->n++]);
-	return r->n < r->max;
+		break;
+	case REQUEST_SWEEP:
+		l4_revise(&w->l4, f);
+		break;
+	case REQUEST_LIST:
+		flow_describe(w, f, &r->out[r->n++]);
+		return r->n < r->max;
+	}
+	return true;
 }
 
 unsigned int request_serve(struct worker *w)

@@ -36,6 +36,8 @@ static void clock_advance(struct worker *w, uint64_t tsc)
 /* What this poll sees of the control core's work. */
 static bool snapshot_load(struct worker *w)
 {
+	/* Before the model: who sees that adjacencies are to be asked for anew sees the routes that made it so. */
+	uint32_t epoch = neigh_epoch(w->net->neigh);
 	const struct model *m = __atomic_load_n(&w->snapshot->model, __ATOMIC_ACQUIRE);
 
 	if (unlikely(!m))
@@ -45,7 +47,7 @@ static bool snapshot_load(struct worker *w)
 		w->net->table = m->net;
 		l4_set_model(&w->l4, m);
 	}
-	w->net->epoch = neigh_epoch(w->net->neigh);
+	w->net->epoch = epoch;
 	return true;
 }
 
@@ -156,7 +158,6 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		.max_v4 = conf->max_v4, .max_v6 = conf->max_v6, .socket = w->socket
 	};
 	char name[RTE_RING_NAMESIZE];
-	uint64_t tsc = conf->tsc_hz ? conf->tsc : rte_rdtsc();
 	int rc = hash_key_random(&flows.key);
 
 	if (rc < 0)
@@ -167,9 +168,10 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->tsc_hz = conf->tsc_hz ? conf->tsc_hz : rte_get_tsc_hz();
 	w->net = w->l4.net = all->net[w->id];
 	w->steer = all->steer[w->id];
+	w->now_ms = w->net->now_ms;
 	snprintf(name, sizeof(name), "requests_%hu", w->id);
 	w->requests = rte_ring_create(name, REQUEST_DEPTH, w->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	w->l4.flows = flow_table_create(&flows, worker_ms(tsc, w->tsc_hz));
+	w->l4.flows = flow_table_create(&flows, w->now_ms);
 	w->l4.sched = sched_worker_create(w->id, conf->n, w->socket);
 	w->l4.service = rte_calloc_socket(
 		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);
@@ -181,6 +183,16 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		!w->l4.server || !w->l4.hop)
 		return -ENOMEM;
 	return 0;
+}
+
+/* Everybody's timers start at the present, the control core's too. */
+static void set_clocks(struct workers *all, const struct workers_conf *conf)
+{
+	uint32_t now_ms = conf->tsc_hz ? worker_ms(conf->tsc, conf->tsc_hz)
+				       : worker_ms(rte_rdtsc(), rte_get_tsc_hz());
+
+	for (unsigned int i = 0; i <= conf->n; i++)
+		all->net[i]->now_ms = now_ms;
 }
 
 /* Queue q of a nic is polled by worker q; a nic of one queue by worker (its number) modulo n. */
@@ -236,6 +248,7 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 	all->steer = steer_create(conf->n, HANDOFF_DEPTH, sockets);
 	if (!all->net || !all->steer)
 		goto fail;
+	set_clocks(all, conf);
 	for (unsigned int i = 0; i < conf->n; i++) {
 		if (worker_init(all->worker[i], conf, all) < 0)
 			goto fail;

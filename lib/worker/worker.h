@@ -140,7 +140,9 @@ struct model_idle workers_idle(struct workers *all);
  * Walks over flows are done by their owner, a slice a poll. The control core fills a request a worker, posts it and
  * looks at done later; it never waits.
  */
-enum request_kind { REQUEST_LIST, REQUEST_COUNT, REQUEST_FLUSH };
+/* SWEEP, after a change: flows of services and servers that are gone are closed, and the others' timers set to what
+ * time-outs are now. */
+enum request_kind { REQUEST_LIST, REQUEST_COUNT, REQUEST_FLUSH, REQUEST_SWEEP };
 
 struct flow_filter {
 	struct prefix client;   /* len 0 with a zero address: any */
@@ -149,7 +151,6 @@ struct flow_filter {
 	uint16_t server;        /* slot, 0: any */
 	uint8_t state;          /* enum conn_state, 0: any */
 	uint8_t proto;          /* 0: any */
-	bool orphans;           /* only flows whose service or server is gone, or server disabled */
 };
 
 struct flow_info {

@@ -210,6 +210,21 @@ static void test_started_late(void **state)
 	}
 }
 
+/* The control core's clock is the same: neighbours are asked once a second, also then. */
+static void test_asked_once_a_second(void **state)
+{
+	struct harness *h = harness_create(&(struct harness_conf){
+		.file = "forward.json", .workers = 1, .up_ms = 0x90000000 });
+	struct frame f = frame_make(TCP, CLIENT, 5000, "192.0.2.30", 8000, FRAME_SYN);
+	const struct harness_host *server = harness_silence(h, LAN, "10.0.0.11", true);
+
+	harness_send(h, WAN, &f);
+	harness_advance(h, 1500);
+	assert_int_equal(server->asked, 2);
+	harness_advance(h, 4000);
+	harness_destroy(h);
+}
+
 /* A new snapshot may be made where the one before the last was freed. */
 static void test_snapshot_at_the_same_place(void **state)
 {
@@ -656,6 +671,77 @@ static void test_reload(void **state)
 	harness_destroy(h);
 }
 
+/* Another gateway is the way for the answers of flows that exist, too. */
+static void test_gateway_changed(void **state)
+{
+	struct harness *h = balancer(1);
+	struct talk t = { .h = h, .proto = TCP, .vip = NAT, .sport = 5000 };
+	const struct harness_host *other = harness_host(h, WAN, 0, "192.0.2.253");
+	struct frame answer, out;
+	json_t *doc;
+
+	talk(&t, "SsAa");
+	doc = harness_document(h);
+	json_array_set_new(json_object_get(harness_named(doc, "ports", "wan"), "gateways"), 0,
+		json_string("192.0.2.253"));
+	harness_apply(h, doc);
+	answer = server_frame(&t, FRAME_ACK);
+	out = harness_through(h, LAN, &answer, WAN);
+	assert_memory_equal(out.eth_dst, other->mac, 6);
+	harness_destroy(h);
+}
+
+/* Time-outs that a reload shortens are those of flows that exist, too. */
+static void test_timeout_shortened(void **state)
+{
+	struct harness *h = balancer(1);
+	struct talk t = { .h = h, .proto = TCP, .vip = NAT, .sport = 5000 };
+	json_t *doc;
+
+	talk(&t, "SsA");
+	harness_advance(h, 40000); /* beyond the first time-out: armed for the established one */
+	doc = harness_document(h);
+	json_object_set_new(harness_named(doc, "services", "nat4-tcp"), "timeouts",
+		json_pack("{s:s}", "tcp-established", "60s"));
+	harness_apply(h, doc);
+	assert_int_equal(harness_flows(h), 1);
+	harness_advance(h, 25000);
+	assert_int_equal(harness_flows(h), 0);
+	harness_destroy(h);
+}
+
+/* A slot that workers may still open flows to is not free for another owner. */
+static void test_published_slot_is_busy(void **state)
+{
+	struct harness *h = balancer(1);
+	struct model_idle idle = workers_idle(h->workers);
+
+	assert_false(idle.server(idle.arg, harness_server(h, "nat4", "a")->slot));
+	assert_false(idle.service(
+		idle.arg, model_service_by_name(h->snapshot.model, "nat4-tcp")->slot));
+	assert_true(idle.server(idle.arg, MODEL_SERVERS_MAX - 1));
+	harness_destroy(h);
+}
+
+/* A frame is counted once, whoever handles it. */
+static void test_handed_over_counted_once(void **state)
+{
+	struct harness *h = balancer(3);
+	uint64_t received = 0;
+
+	for (uint16_t i = 0; i < 60; i++) {
+		struct talk t = { .h = h, .proto = UDP, .vip = NAT, .sport = (uint16_t)(5000 + i) };
+
+		talk(&t, "Uu");
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		for (unsigned int port = 0; port < 2; port++)
+			received += h->workers->net[i]->port[port].rx_packets;
+	assert_true(h->workers->steer[0]->handed_over > 0);
+	assert_int_equal(received, h->sent + h->host_sent);
+	harness_destroy(h);
+}
+
 /* A drained server keeps its connections and gets no new ones; enabled again it does. */
 static void test_drain(void **state)
 {
@@ -717,12 +803,13 @@ static void test_all_drained(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[RTE_DIM(state_cases) + 24];
+	struct CMUnitTest tests[RTE_DIM(state_cases) + 32];
 	size_t n = 0;
 
 	for (; n < RTE_DIM(state_cases); n++) {
 		const struct state_case *c = &state_cases[n];
-		char *name = malloc(64);
+		static char names[RTE_DIM(state_cases)][64];
+		char *name = names[n];
 
 		snprintf(name, 64, "%s %s %s: %s", strcmp(c->vip, NAT) == 0 ? "NAT" : "DR",
 			c->proto == TCP ? "TCP" : "UDP", c->script, conn_state_name(c->state));
@@ -735,6 +822,11 @@ int main(void)
 	ADD(test_kept_alive);
 	ADD(test_clock_wraps);
 	ADD(test_started_late);
+	ADD(test_asked_once_a_second);
+	ADD(test_gateway_changed);
+	ADD(test_timeout_shortened);
+	ADD(test_published_slot_is_busy);
+	ADD(test_handed_over_counted_once);
 	ADD(test_snapshot_at_the_same_place);
 	ADD(test_reuse);
 	ADD(test_stray_dropped);

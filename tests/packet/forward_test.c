@@ -417,18 +417,6 @@ static void test_too_big(void **state)
 /* ---- neighbours --------------------------------------------------------------------------------
  */
 
-static struct harness_host *silence(struct harness *h, const char *addr, bool silent)
-{
-	struct frame f;
-	struct harness_host *host;
-
-	frame_address(&f, f.dst, addr);
-	host = (struct harness_host *)harness_find_host(h, LAN, f.dst, f.family);
-	assert_non_null(host);
-	host->silent = silent;
-	return host;
-}
-
 /* Packets wait for the server's MAC address and then go in the order they came. */
 static void test_hold(void **state)
 {
@@ -436,7 +424,7 @@ static void test_hold(void **state)
 	struct harness *h = one_worker();
 	struct frame f = frame_make(TCP, "198.51.100.7", 4000, "192.0.2.30", 8000, FRAME_SYN), got;
 
-	silence(h, all[0], true);
+	harness_silence(h, LAN, all[0], true);
 	for (uint32_t i = 0; i < 3; i++) {
 		f.seq = i;
 		harness_send(h, WAN, &f);
@@ -444,13 +432,13 @@ static void test_hold(void **state)
 	assert_null(harness_next(h, NULL));
 	harness_advance(h, 100);
 	assert_null(harness_next(h, NULL));
-	silence(h, all[0], false);
+	harness_silence(h, LAN, all[0], false);
 	harness_advance(h, 2500);
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_non_null(harness_next(h, &got));
 		assert_int_equal(got.seq, i);
 		assert_int_equal(got.ttl, 63);
-		assert_memory_equal(got.eth_dst, silence(h, all[0], false)->mac, 6);
+		assert_memory_equal(got.eth_dst, harness_silence(h, LAN, all[0], false)->mac, 6);
 	}
 	assert_null(harness_next(h, NULL));
 	assert_int_equal(harness_all_drops(h), 0);
@@ -461,7 +449,7 @@ static void test_hold_unanswered(void **state)
 {
 	struct harness *h = one_worker();
 	struct frame f = frame_make(TCP, "198.51.100.7", 4000, "192.0.2.30", 8000, FRAME_SYN);
-	struct harness_host *host = silence(h, "10.0.0.11", true);
+	struct harness_host *host = harness_silence(h, LAN, "10.0.0.11", true);
 
 	for (unsigned int i = 0; i < 5; i++)
 		harness_send(h, WAN, &f);
@@ -476,7 +464,7 @@ static void test_hold_unanswered(void **state)
 	assert_null(harness_next(h, NULL));
 	assert_int_equal(harness_all_drops(h), 5 + neigh_defaults.hold_each + 10);
 	/* It answers again, and so do packets flow again. */
-	silence(h, "10.0.0.11", false);
+	harness_silence(h, LAN, "10.0.0.11", false);
 	for (int i = 0; i < 10 && h->n_out == h->next; i++) {
 		harness_send(h, WAN, &f);
 		harness_advance(h, 1000);
@@ -626,7 +614,8 @@ int main(void)
 	size_t n = 0;
 
 	for (; n < RTE_DIM(paths); n++) {
-		char *name = malloc(64);
+		static char names[RTE_DIM(paths)][64];
+		char *name = names[n];
 
 		snprintf(name, 64, "%s, %u workers, %u queues", paths[n].name,
 			paths[n].shape.workers, paths[n].shape.rxqs);

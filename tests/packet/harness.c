@@ -250,6 +250,18 @@ const struct harness_host *harness_find_host(
 	return NULL;
 }
 
+struct harness_host *harness_silence(struct harness *h, uint16_t nic, const char *addr, bool silent)
+{
+	struct harness_host *host;
+	struct frame f;
+
+	frame_address(&f, f.dst, addr);
+	host = (struct harness_host *)harness_find_host(h, nic, f.dst, f.family);
+	assert_non_null(host);
+	host->silent = silent;
+	return host;
+}
+
 static struct harness_host *listener(
 	struct harness *h, uint16_t nic, uint16_t vlan, const uint8_t *addr, size_t len)
 {

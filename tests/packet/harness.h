@@ -125,6 +125,10 @@ struct harness_host *harness_host(struct harness *h, uint16_t nic, uint16_t vlan
 const struct harness_host *harness_find_host(
 	const struct harness *h, uint16_t nic, const uint8_t *addr, uint8_t family);
 
+/* Makes a host that there is answer nothing, or answer again. */
+struct harness_host *harness_silence(
+	struct harness *h, uint16_t nic, const char *addr, bool silent);
+
 /* Drops of all workers, and of the control core's sender. */
 uint64_t harness_drops(const struct harness *h, enum drop_reason reason);
 uint64_t harness_all_drops(const struct harness *h);
