@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The daemon's parts in the order they start: each step needs those above it. daemon_stop() undoes what was done,
- * in reverse, from any point.
+ * The daemon's parts in the order they start: each step needs those above it. daemon_stop() undoes
+ * what was done, in reverse, from any point.
  */
 #ifndef FAIRLEAD_DAEMON_H
 #define FAIRLEAD_DAEMON_H
@@ -21,7 +21,7 @@ struct daemon {
 	struct options options;
 	json_t *document;
 	struct config *config;
-	struct nic_profile **profiles;     /* by device */
+	struct nic_profile **profiles; /* by device */
 	bool eal;
 	struct rte_mempool **pools;        /* by NUMA node; NULL where nothing is */
 	struct rte_mempool **worker_pools; /* n + 1, borrowed from pools */
@@ -33,14 +33,15 @@ struct daemon {
 	struct model_slots *slots;
 	struct admin_state *admin;
 	bool launched;
-	bool control;                      /* ctl is open */
+	bool control; /* ctl is open */
 	struct ctl ctl;
 };
 
 /* The file read and judged. 0, or -EINVAL with faults. */
 int daemon_configure(struct daemon *d, struct faults *faults);
 
-/* EAL, packet pools, nics, workers, first snapshot, cores, control socket. 0, or -errno with faults. */
+/* EAL, packet pools, nics, workers, first snapshot, cores, control socket. 0, or -errno with
+ * faults. */
 int daemon_start(struct daemon *d, struct faults *faults);
 
 void daemon_stop(struct daemon *d);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fairlead: the daemon. Reads its options, starts, serves until told to stop. Exit codes: 0 done, 1 refused, 2 usage. */
+/* fairlead: the daemon. Reads its options, starts, serves until told to stop. Exit codes: 0 done, 1
+ * refused, 2 usage. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,8 +14,10 @@ static const char usage[] =
 	"usage: fairlead --config FILE [--check] [--socket PATH] [-- EAL ARGUMENTS]\n"
 	"\n"
 	"  --config FILE   the configuration, JSON with comments\n"
-	"  --check         judge the configuration and stop: 0 when it is good, 1 with every fault printed\n"
-	"  --socket PATH   the control socket; default: the configuration's, /run/fairlead/fairlead.sock\n"
+	"  --check         judge the configuration and stop: 0 when it is good, 1 with every fault "
+	"printed\n"
+	"  --socket PATH   the control socket; default: the configuration's, "
+	"/run/fairlead/fairlead.sock\n"
 	"  --verbose       log more\n"
 	"  --version       print the version\n"
 	"  --help          print this\n"
@@ -62,7 +65,8 @@ static int options_read(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind < argc && strcmp(argv[optind - 1], "--") != 0) {
-		fprintf(stderr, "fairlead: unexpected argument \"%s\"; EAL arguments come after \"--\"\n%s",
+		fprintf(stderr,
+			"fairlead: unexpected argument \"%s\"; EAL arguments come after \"--\"\n%s",
 			argv[optind], usage);
 		return 2;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tells a service manager how far we are: sd_notify(3)'s protocol, one datagram to $NOTIFY_SOCKET. */
+/* Tells a service manager how far we are: sd_notify(3)'s protocol, one datagram to $NOTIFY_SOCKET.
+ */
 #ifndef FAIRLEAD_NOTIFY_H
 #define FAIRLEAD_NOTIFY_H
 

@@ -34,8 +34,9 @@ void rcu_quiescent(struct rcu *r, unsigned int reader);
  * nothing was queued: the caller keeps it. */
 int rcu_retire(struct rcu *r, void (*destroy)(void *arg), void *arg);
 
-/* The same in two steps, for what must not fail half-way: memory first (NULL with errno), then, after the thing
- * was unpublished, the rest. What was prepared is committed or freed with free(). */
+/* The same in two steps, for what must not fail half-way: memory first (NULL with errno), then,
+ * after the thing was unpublished, the rest. What was prepared is committed or freed with free().
+ */
 struct rcu_retired *rcu_prepare(void);
 void rcu_commit(struct rcu *r, struct rcu_retired *prepared, void (*destroy)(void *arg), void *arg);
 

@@ -248,8 +248,9 @@ static bool has_shorter_timeouts(const struct model *now, const struct model *ne
 }
 
 /*
- * Neighbours on ports and networks that the new table has no more are forgotten before it is published, so that no
- * worker finds them by it, and again after, for those a worker asked for meanwhile by the old one.
+ * Neighbours on ports and networks that the new table has no more are forgotten before it is
+ * published, so that no worker finds them by it, and again after, for those a worker asked for
+ * meanwhile by the old one.
  */
 static void change_neighbours(struct config_target *t, const struct net_table *table)
 {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Counters as people ask for them: sums over the workers, less what a slot had counted for its former owner.
- * Workers never reset a counter, and a slot given to another service or server goes on counting from where it is.
+ * Counters as people ask for them: sums over the workers, less what a slot had counted for its
+ * former owner. Workers never reset a counter, and a slot given to another service or server goes
+ * on counting from where it is.
  */
 #ifndef CTL_TALLY_H
 #define CTL_TALLY_H
 
 #include "ctl/config.h"
 
-/* When next takes now's place (NULL: at start): remembers the sums of slots and ports that have another owner. 0, or -ENOMEM. */
+/* When next takes now's place (NULL: at start): remembers the sums of slots and ports that have
+ * another owner. 0, or -ENOMEM. */
 int tally_change(struct config_target *t, const struct model *now, const struct model *next);
 void tally_free(struct config_target *t);
 

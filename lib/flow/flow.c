@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The flow table of flow.h: buckets of one cache line, entries in two arenas (IPv4, IPv6), one wheel an
- * arena. Called by one worker alone.
+ * The flow table of flow.h: buckets of one cache line, entries in two arenas (IPv4, IPv6), one
+ * wheel an arena. Called by one worker alone.
  *
- * Invariants: a tuple stands in the index once; only the last bucket of a chain has room (holes are filled
- * from the tail), so that a chain is never longer than it must be; a free entry is FLOW_FREE and unarmed.
+ * Invariants: a tuple stands in the index once; only the last bucket of a chain has room (holes are
+ * filled from the tail), so that a chain is never longer than it must be; a free entry is FLOW_FREE
+ * and unarmed.
  */
 #include "flow.h"
 
@@ -21,20 +22,20 @@
 #define BUCKET_SLOTS 8
 /* Average fill of the buckets when every entry is in use with both directions. With 5 of 8, 7 % of
  * the buckets overflow; the overflow buckets are an eighth. */
-#define BUCKET_FILL  5
-#define NIL          UINT32_MAX
+#define BUCKET_FILL 5
+#define NIL         UINT32_MAX
 
 /* A reference: size class, direction, index of the entry. */
-#define REF_V6    0x80000000u
-#define REF_RET   0x40000000u
-#define REF_INDEX 0x3fffffffu
+#define REF_V6     0x80000000u
+#define REF_RET    0x40000000u
+#define REF_INDEX  0x3fffffffu
 
 #define TICK_SHIFT 6 /* the wheels' tick: 64 ms */
 
 struct bucket {
 	uint16_t tag[BUCKET_SLOTS]; /* 0: free */
 	uint32_t ref[BUCKET_SLOTS];
-	uint32_t next;              /* overflow bucket, or NIL */
+	uint32_t next; /* overflow bucket, or NIL */
 	uint32_t pad_[3];
 } __rte_cache_aligned;
 
@@ -127,7 +128,8 @@ struct key {
 
 static void key_of(const struct tuple *t, struct key *k)
 {
-	/* A translated flow may have an IPv6 and an IPv4 end: only IPv4 through and through is short. */
+	/* A translated flow may have an IPv6 and an IPv4 end: only IPv4 through and through is
+	 * short. */
 	k->v6 = !(addr_is_v4(&t->src) && addr_is_v4(&t->dst));
 	if (k->v6) {
 		memcpy(k->addrs, t->src.b, 16);
@@ -182,7 +184,8 @@ static __rte_always_inline bool ref_equals(const struct flow_table *t, uint32_t 
 	       entry_equals(entry_of(t, ref), ref_dir(ref), addrs, ports, proto, v6);
 }
 
-/* The reference of a tuple in a bucket's slots given by mask, else in the rest of the chain; NIL. */
+/* The reference of a tuple in a bucket's slots given by mask, else in the rest of the chain; NIL.
+ */
 static uint32_t chain_find(const struct flow_table *t, const struct bucket *b, unsigned int mask,
 	uint16_t tag, const void *addrs, const void *ports, uint8_t proto, bool v6)
 {
@@ -229,27 +232,23 @@ void flow_lookup_burst(struct flow_table *t, struct burst *b)
 	uint8_t match[BURST_MAX];
 	unsigned int i;
 
-	burst_foreach(b, p)
-	{
+	burst_foreach (b, p) {
 		i = (unsigned int)(p - b->pkt);
 		bucket[i] = bucket_of(t, p->hash);
 		rte_prefetch0(bucket[i]);
 	}
-	burst_foreach(b, p)
-	{
+	burst_foreach (b, p) {
 		i = (unsigned int)(p - b->pkt);
 		match[i] = (uint8_t)bucket_match(bucket[i], tag_of(p->hash));
 		if (match[i]) {
-			const struct flow *f =
-				entry_of(t, bucket[i]->ref[__builtin_ctz(match[i])]);
+			const struct flow *f = entry_of(t, bucket[i]->ref[__builtin_ctz(match[i])]);
 
 			rte_prefetch0(f);
 			if (p->family == 6)
 				rte_prefetch0((const char *)f + 64);
 		}
 	}
-	burst_foreach(b, p)
-	{
+	burst_foreach (b, p) {
 		i = (unsigned int)(p - b->pkt);
 		if (p->family == 4)
 			packet_find(t, p, bucket[i], match[i], false);
@@ -420,9 +419,8 @@ struct tuple flow_tuple(const struct flow *f, uint8_t dir)
 	}
 	const struct tuple4 *s = &((const struct flow4 *)f)->tuple[dir];
 
-	return (struct tuple){
-		addr_from_v4(s->src), addr_from_v4(s->dst), s->sport, s->dport, f->proto
-	};
+	return (struct tuple){ addr_from_v4(s->src), addr_from_v4(s->dst), s->sport, s->dport,
+		f->proto };
 }
 
 struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
@@ -497,11 +495,11 @@ void flow_arm(struct flow_table *t, struct flow *f, uint32_t at_ms)
 	wheel_arm(&a->wheel, index_of(a, f), at_ms);
 }
 
-static unsigned int arena_due(
-	struct arena *a, uint32_t now_ms, struct flow **out, unsigned int max)
+static unsigned int arena_due(struct arena *a, uint32_t now_ms, struct flow **out, unsigned int max)
 {
 	uint32_t index[BURST_MAX];
-	unsigned int n = wheel_advance(&a->wheel, now_ms, index, RTE_MIN(max, (unsigned int)BURST_MAX));
+	unsigned int n =
+		wheel_advance(&a->wheel, now_ms, index, RTE_MIN(max, (unsigned int)BURST_MAX));
 
 	for (unsigned int i = 0; i < n; i++) {
 		out[i] = entry_at(a, index[i]);
@@ -530,7 +528,8 @@ void flow_prefetch(const struct flow_table *t, const struct flow *f)
 	}
 }
 
-/* ---- walking and counting --------------------------------------------------------------------- */
+/* ---- walking and counting ---------------------------------------------------------------------
+ */
 
 void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
 	bool (*visit)(void *arg, struct flow *f), void *arg)
@@ -629,8 +628,10 @@ struct flow_table *flow_table_create(const struct flow_conf *conf, uint32_t now_
 		t->buckets[i].next = t->overflow_free;
 		t->overflow_free = i;
 	}
-	if (arena_init(&t->v4, "flows_v4", sizeof(struct flow4), conf->max_v4, conf->socket, now_ms) ||
-		arena_init(&t->v6, "flows_v6", sizeof(struct flow6), conf->max_v6, conf->socket, now_ms))
+	if (arena_init(
+		    &t->v4, "flows_v4", sizeof(struct flow4), conf->max_v4, conf->socket, now_ms) ||
+		arena_init(&t->v6, "flows_v6", sizeof(struct flow6), conf->max_v6, conf->socket,
+			now_ms))
 		goto fail;
 	return t;
 

@@ -7,11 +7,12 @@
  *   reference: index of the entry, its size class (IPv4 or IPv6) and the direction its tuple is
  *   entry: 64 bytes for IPv4, 128 for IPv6; struct flow first in both, then the two tuples
  *
- * One writer, no locks. A lookup of a burst is three passes, each prefetching for the next: buckets,
- * entries, compare. An established packet costs two cache lines, writes one stamp, moves no timer.
+ * One writer, no locks. A lookup of a burst is three passes, each prefetching for the next:
+ * buckets, entries, compare. An established packet costs two cache lines, writes one stamp, moves
+ * no timer.
  *
- * Time-outs are lazy: packets stamp flow.seen; the wheel asks at the earliest moment the flow could have
- * ended and is armed anew if it has not. A state with a shorter time-out re-arms at once.
+ * Time-outs are lazy: packets stamp flow.seen; the wheel asks at the earliest moment the flow could
+ * have ended and is armed anew if it has not. A state with a shorter time-out re-arms at once.
  */
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
@@ -28,25 +29,26 @@
 enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
 
 /* flow.flags */
-#define FLOW_V6       0x01 /* a struct flow6 */
-#define FLOW_RETURN   0x02 /* both directions are indexed (NAT); otherwise only the forward one (DR) */
-#define FLOW_FIN_FWD  0x04 /* FIN seen from the client, */
-#define FLOW_FIN_RET  0x08 /* from the server */
+#define FLOW_V6 0x01 /* a struct flow6 */
+#define FLOW_RETURN                                                                                \
+	0x02 /* both directions are indexed (NAT); otherwise only the forward one (DR) */
+#define FLOW_FIN_FWD   0x04 /* FIN seen from the client, */
+#define FLOW_FIN_RET   0x08 /* from the server */
 #define FLOW_ALIVE_FWD 0x10 /* ACK without RST seen after a RST, from the client, */
 #define FLOW_ALIVE_RET 0x20 /* from the server */
 
-#define FLOW_EPOCH(e) ((e) & 0xffffff)
+#define FLOW_EPOCH(e)  ((e)&0xffffff)
 
 /* First 40 bytes of an entry. */
 struct flow {
-	uint32_t seen;      /* ms of the last packet */
-	uint8_t kind;       /* enum flow_kind */
+	uint32_t seen; /* ms of the last packet */
+	uint8_t kind;  /* enum flow_kind */
 	uint8_t flags;
-	uint8_t state;      /* enum conn_state, l4/conn.h */
-	uint8_t mode;       /* enum mode of the service when it was opened */
+	uint8_t state; /* enum conn_state, l4/conn.h */
+	uint8_t mode;  /* enum mode of the service when it was opened */
 	uint16_t service, service_gen;
 	uint16_t server, server_gen;
-	uint16_t adj[2];    /* by direction: where to; valid while epoch is the neighbours' */
+	uint16_t adj[2]; /* by direction: where to; valid while epoch is the neighbours' */
 	uint32_t proto : 8;
 	uint32_t epoch : 24; /* of adj: FLOW_EPOCH(neigh_epoch()) */
 	struct wheel_node timer;
@@ -54,7 +56,7 @@ struct flow {
 		uint32_t seq_delta; /* FORWARD: SYN proxy's offset of sequence numbers */
 		uint32_t conn;      /* LOCAL: the connection's number */
 	};
-	uint32_t born;      /* ms of the first packet; a free entry: the next free one */
+	uint32_t born; /* ms of the first packet; a free entry: the next free one */
 };
 
 /* Tuples as the packets carry them: the first is what clients send, the second what comes back. */
@@ -103,9 +105,9 @@ void flow_lookup_burst(struct flow_table *t, struct burst *b);
 struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t *dir);
 
 /*
- * A new entry for fwd and, unless it is NULL, the answers' tuple ret: kind FORWARD, tuples and proto
- * set, indexed, the rest zero, its timer unarmed. Both tuples are of one family. NULL with *reason
- * set: DROP_flow_table_full, or DROP_flow_clash when either tuple is already in the table.
+ * A new entry for fwd and, unless it is NULL, the answers' tuple ret: kind FORWARD, tuples and
+ * proto set, indexed, the rest zero, its timer unarmed. Both tuples are of one family. NULL with
+ * *reason set: DROP_flow_table_full, or DROP_flow_clash when either tuple is already in the table.
  */
 struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
 	enum drop_reason *reason);
@@ -116,7 +118,8 @@ void flow_close(struct flow_table *t, struct flow *f);
 /* The tuple of one direction (DIR_RETURN only with FLOW_RETURN). */
 struct tuple flow_tuple(const struct flow *f, uint8_t dir);
 
-/* The source of a direction's tuple, or its destination: where its 4 or 16 bytes of address stand, and the port. */
+/* The source of a direction's tuple, or its destination: where its 4 or 16 bytes of address stand,
+ * and the port. */
 static inline const void *flow_source(const struct flow *f, uint8_t dir, rte_be16_t *port)
 {
 	if (f->flags & FLOW_V6) {
@@ -153,10 +156,10 @@ void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
 	bool (*visit)(void *arg, struct flow *f), void *arg);
 
 struct flow_stats {
-	uint32_t v4, v6;         /* entries in use */
+	uint32_t v4, v6; /* entries in use */
 	uint32_t max_v4, max_v6;
-	uint64_t bytes;          /* memory of the table */
-	uint32_t overflow;       /* overflow buckets in use */
+	uint64_t bytes;    /* memory of the table */
+	uint32_t overflow; /* overflow buckets in use */
 };
 /* Any core; values of slightly different moments. */
 void flow_stats(const struct flow_table *t, struct flow_stats *out);

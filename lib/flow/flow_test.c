@@ -28,7 +28,8 @@ static struct flow_table *make(uint32_t v4, uint32_t v6)
 static struct tuple client_tuple(uint32_t i, bool v6)
 {
 	struct tuple t = { .sport = rte_cpu_to_be_16((uint16_t)(1024 + i % 60000)),
-		.dport = RTE_BE16(80), .proto = IPPROTO_TCP };
+		.dport = RTE_BE16(80),
+		.proto = IPPROTO_TCP };
 
 	if (v6) {
 		t.src = addr_from_v6("\x20\x01\x0d\xb8\0\1\0\0\0\0\0\0\0\0\0\0");

@@ -50,8 +50,7 @@ void steer_burst(struct steer *s, struct net_worker *net, struct burst *b)
 
 	if (s->n_workers == 1)
 		return;
-	burst_foreach(b, p)
-	{
+	burst_foreach (b, p) {
 		unsigned int owner = packet_owner(p, s->n_workers);
 
 		if (owner == s->id)
@@ -74,7 +73,8 @@ unsigned int steer_receive(struct steer *s, struct rte_mbuf **out, unsigned int 
 		unsigned int from = (s->id + s->next + i) % s->n_workers;
 
 		if (from != s->id)
-			n += rte_ring_sc_dequeue_burst(s->in[from], (void **)out + n, max - n, NULL);
+			n += rte_ring_sc_dequeue_burst(
+				s->in[from], (void **)out + n, max - n, NULL);
 	}
 	if (n) {
 		s->next++;
@@ -122,8 +122,9 @@ struct steer **steer_create(unsigned int n, unsigned int depth, const int *socke
 				continue;
 			snprintf(name, sizeof(name), "handoff_%hu_%hu", (unsigned short)from,
 				(unsigned short)to);
-			s[from]->out[to] = s[to]->in[from] = rte_ring_create(name, depth,
-				sockets ? sockets[to] : SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			s[from]->out[to] = s[to]->in[from] =
+				rte_ring_create(name, depth, sockets ? sockets[to] : SOCKET_ID_ANY,
+					RING_F_SP_ENQ | RING_F_SC_DEQ);
 			if (!s[from]->out[to])
 				goto fail;
 		}

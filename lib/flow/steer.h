@@ -2,13 +2,13 @@
 /*
  * Which worker owns a packet, and getting it there.
  *
- * The owner in software follows from the client's end alone, which no forwarding mode changes: of a packet to
- * one of our virtual addresses, that is its source; of any other packet (an answer of a server), its
- * destination. So both directions of a NAT flow have one owner without any table, on one arm or two;
- * and a mode that chooses its local port chooses one that makes it the owner.
+ * The owner in software follows from the client's end alone, which no forwarding mode changes: of a
+ * packet to one of our virtual addresses, that is its source; of any other packet (an answer of a
+ * server), its destination. So both directions of a NAT flow have one owner without any table, on
+ * one arm or two; and a mode that chooses its local port chooses one that makes it the owner.
  *
- * Hand-off is a mesh of single-producer single-consumer rings, one for each ordered pair of workers, filled
- * and drained in bursts. The receiver parses the packet again.
+ * Hand-off is a mesh of single-producer single-consumer rings, one for each ordered pair of
+ * workers, filled and drained in bursts. The receiver parses the packet again.
  */
 #ifndef FLOW_STEER_H
 #define FLOW_STEER_H
@@ -25,13 +25,13 @@ struct steer {
 	struct {
 		unsigned int n;
 		struct rte_mbuf *mbuf[BURST_MAX];
-	} *staged;             /* [to]: of this burst */
-	unsigned int next;     /* where steer_receive() begins */
+	} * staged;                       /* [to]: of this burst */
+	unsigned int next;                /* where steer_receive() begins */
 	uint64_t handed_over, taken_over; /* packets */
 };
 
-/* The rings among n workers (depth packets each) and each one's struct steer; an array of n pointers,
- * NULL with errno. */
+/* The rings among n workers (depth packets each) and each one's struct steer; an array of n
+ * pointers, NULL with errno. */
 struct steer **steer_create(unsigned int n, unsigned int depth, const int *sockets);
 /* Frees the packets left in the rings too. */
 void steer_destroy(struct steer **s, unsigned int n);
@@ -39,8 +39,8 @@ void steer_destroy(struct steer **s, unsigned int n);
 /* The worker, of n, that owns flows of this client endpoint. */
 unsigned int steer_owner(const struct addr *client, rte_be16_t port, unsigned int n_workers);
 
-/* Marks packets of other workers PKT_HANDOFF and hands them over; frees and counts what a full ring does not
- * take. Nothing to do with one worker. */
+/* Marks packets of other workers PKT_HANDOFF and hands them over; frees and counts what a full ring
+ * does not take. Nothing to do with one worker. */
 void steer_burst(struct steer *s, struct net_worker *net, struct burst *b);
 
 /* Packets that others handed to this worker, at most max; a fair turn for each sender. */

@@ -32,7 +32,9 @@ static void put_packet(struct pkt *p, uint32_t client, uint16_t port, bool answe
 	uint32_t ends[2] = { rte_cpu_to_be_32(client), RTE_BE32(0xc000020a) };
 	uint16_t ports[2] = { rte_cpu_to_be_16(port), RTE_BE16(80) };
 
-	*p = (struct pkt){ .mbuf = rte_pktmbuf_alloc(pool), .family = 4, .proto = IPPROTO_UDP,
+	*p = (struct pkt){ .mbuf = rte_pktmbuf_alloc(pool),
+		.family = 4,
+		.proto = IPPROTO_UDP,
 		.flags = answer ? 0 : PKT_VIRTUAL };
 	assert_non_null(p->mbuf);
 	p->l3 = (uint8_t *)rte_pktmbuf_append(p->mbuf, 28);

@@ -45,8 +45,8 @@ static enum conn_state closing(struct flow *f, uint8_t dir)
 }
 
 /*
- * After a RST: segments that go on in every direction we see mean that its receiver did not believe it
- * (it was forged, RFC 5961), so the connection is taken up again.
+ * After a RST: segments that go on in every direction we see mean that its receiver did not believe
+ * it (it was forged, RFC 5961), so the connection is taken up again.
  */
 static enum conn_state reset_next(struct flow *f, uint8_t dir, uint8_t tcp_flags)
 {
@@ -64,7 +64,7 @@ enum conn_state conn_next(struct flow *f, uint8_t dir, uint8_t tcp_flags)
 	if (f->proto == IPPROTO_UDP)
 		return udp_next(f, dir);
 	if (tcp_flags & TCP_RST) {
-		f->flags &= (uint8_t)~(FLOW_ALIVE_FWD | FLOW_ALIVE_RET);
+		f->flags &= (uint8_t) ~(FLOW_ALIVE_FWD | FLOW_ALIVE_RET);
 		return CONN_RESET;
 	}
 	switch ((enum conn_state)f->state) {
@@ -77,7 +77,8 @@ enum conn_state conn_next(struct flow *f, uint8_t dir, uint8_t tcp_flags)
 			return dir == DIR_RETURN && (tcp_flags & TCP_SYN) && (tcp_flags & TCP_ACK)
 				       ? CONN_SYN_ACK
 				       : CONN_SYN;
-		return !(tcp_flags & TCP_SYN) && (tcp_flags & TCP_ACK) ? CONN_ESTABLISHED : CONN_SYN;
+		return !(tcp_flags & TCP_SYN) && (tcp_flags & TCP_ACK) ? CONN_ESTABLISHED
+								       : CONN_SYN;
 	case CONN_SYN_ACK:
 		if (tcp_flags & TCP_FIN)
 			return closing(f, dir);

@@ -9,8 +9,8 @@
  *     ESTABLISHED -- FIN > FIN        one side has closed, tcp_fin
  *     FIN -- other FIN --> TIME_WAIT  both have, tcp_time_wait
  *     any -- RST --------> RESET      tcp_reset
- *   TCP, one direction (DR): the second packet of the client with ACK establishes; its FIN leads to FIN, and
- *     what follows the client's FIN does not shorten it: tcp_fin covers the server's closing.
+ *   TCP, one direction (DR): the second packet of the client with ACK establishes; its FIN leads to
+ * FIN, and what follows the client's FIN does not shorten it: tcp_fin covers the server's closing.
  *   UDP: -- first -------> UDP        udp
  *        -- answer (NAT) or second packet (DR) -> UDP_STREAM, udp_stream
  *
@@ -39,7 +39,7 @@ enum conn_state {
 	CONN_STATES
 };
 
-const char *conn_state_name(enum conn_state s); /* "time-wait" */
+const char *conn_state_name(enum conn_state s);    /* "time-wait" */
 enum conn_state conn_state_find(const char *name); /* CONN_NONE: no such state */
 
 /* The state that a packet of this direction leads to; may set flow.flags. Pure but for that. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Scripts of packets and the state after each: "> S" is a SYN of the client, "< SA" a SYN-ACK of the server. */
+/* Scripts of packets and the state after each: "> S" is a SYN of the client, "< SA" a SYN-ACK of
+ * the server. */
 #include "conn.h"
 
 #include <setjmp.h>
@@ -27,7 +28,8 @@ static const struct script scripts[] = {
 			{ "< FA", CONN_TIME_WAIT }, { "> A", CONN_TIME_WAIT } } },
 	{ "SYN again", IPPROTO_TCP, true,
 		{ { "> S", CONN_SYN }, { "> S", CONN_SYN }, { "< SA", CONN_SYN_ACK },
-			{ "> S", CONN_SYN_ACK }, { "< SA", CONN_SYN_ACK }, { "> A", CONN_ESTABLISHED } } },
+			{ "> S", CONN_SYN_ACK }, { "< SA", CONN_SYN_ACK },
+			{ "> A", CONN_ESTABLISHED } } },
 	{ "ACK without SYN-ACK does not establish", IPPROTO_TCP, true,
 		{ { "> S", CONN_SYN }, { "> A", CONN_SYN }, { "< A", CONN_SYN } } },
 	{ "SYN on established is no new connection", IPPROTO_TCP, true,
@@ -46,7 +48,8 @@ static const struct script scripts[] = {
 			{ "> R", CONN_RESET }, { "< A", CONN_RESET } } },
 	{ "forged RST", IPPROTO_TCP, true,
 		{ { "> S", CONN_SYN }, { "< SA", CONN_SYN_ACK }, { "> A", CONN_ESTABLISHED },
-			{ "> R", CONN_RESET }, { "> A", CONN_RESET }, { "< A", CONN_ESTABLISHED } } },
+			{ "> R", CONN_RESET }, { "> A", CONN_RESET },
+			{ "< A", CONN_ESTABLISHED } } },
 	{ "DR: handshake and close", IPPROTO_TCP, false,
 		{ { "> S", CONN_SYN }, { "> S", CONN_SYN }, { "> A", CONN_ESTABLISHED },
 			{ "> FA", CONN_FIN }, { "> A", CONN_FIN } } },
@@ -76,16 +79,16 @@ static void test_scripts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		const struct script *s = &scripts[i];
-		struct flow f = { .proto = s->proto,
-			.flags = s->two_way ? FLOW_RETURN : 0 };
+		struct flow f = { .proto = s->proto, .flags = s->two_way ? FLOW_RETURN : 0 };
 
 		for (int n = 0; s->step[n].packet; n++) {
 			uint8_t dir = s->step[n].packet[0] == '>' ? DIR_FORWARD : DIR_RETURN;
 
 			f.state = (uint8_t)conn_next(&f, dir, flags_of(s->step[n].packet + 2));
 			if (f.state != s->step[n].state)
-				fail_msg("%s, step %d (%s): %s, not %s", s->name, n, s->step[n].packet,
-					conn_state_name(f.state), conn_state_name(s->step[n].state));
+				fail_msg("%s, step %d (%s): %s, not %s", s->name, n,
+					s->step[n].packet, conn_state_name(f.state),
+					conn_state_name(s->step[n].state));
 		}
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Direct routing: the packet keeps its addresses and goes to the server's MAC address; the server has the
- * virtual address too and answers the client by itself.
+ * Direct routing: the packet keeps its addresses and goes to the server's MAC address; the server
+ * has the virtual address too and answers the client by itself.
  */
 #include "l4.h"
 

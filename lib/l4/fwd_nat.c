@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Two-arm NAT: the destination becomes the server's address and port; the server's answers pass the balancer, its
- * gateway, and get the virtual address as their source again.
+ * Two-arm NAT: the destination becomes the server's address and port; the server's answers pass the
+ * balancer, its gateway, and get the virtual address as their source again.
  */
 #include "l4.h"
 #include "rewrite.h"

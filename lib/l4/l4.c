@@ -2,8 +2,8 @@
 /*
  * Layer 4 forwarding, top to bottom: a burst, a hit, a miss, time. See l4.h for who calls it.
  *
- * Within a burst flows may be opened and closed, so that what the burst lookup found for later packets is out
- * of date: `moved` makes them look again.
+ * Within a burst flows may be opened and closed, so that what the burst lookup found for later
+ * packets is out of date: `moved` makes them look again.
  */
 #include "l4.h"
 
@@ -38,7 +38,8 @@ static inline bool flow_is_current(const struct l4 *l, const struct flow *f)
 	       l->model->server_gen[f->server] == f->server_gen;
 }
 
-static inline void count_packet(struct l4 *l, const struct pkt *p, uint16_t service, uint16_t server)
+static inline void count_packet(
+	struct l4 *l, const struct pkt *p, uint16_t service, uint16_t server)
 {
 	struct traffic *v = &l->service[service], *s = &l->server[server];
 
@@ -94,7 +95,8 @@ static void enter_state(struct l4 *l, struct flow *f, enum conn_state next)
 	const struct timeouts *t = &l->model->service[f->service]->timeouts;
 	uint32_t after = conn_timeout(t, next);
 
-	/* A longer time-out is found out when the timer fires; a shorter one must not wait for that. */
+	/* A longer time-out is found out when the timer fires; a shorter one must not wait for
+	 * that. */
 	if (f->state == CONN_NONE || after < conn_timeout(t, (enum conn_state)f->state))
 		flow_arm(l->flows, f, l->now_ms + after);
 	f->state = (uint8_t)next;
@@ -165,14 +167,16 @@ static void forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 
 static void key_of_packet(const struct tuple *t, struct sched_key *key)
 {
-	*key = (struct sched_key){
-		.src = t->src, .dst = t->dst, .sport = t->sport, .dport = t->dport, .proto = t->proto
-	};
+	*key = (struct sched_key){ .src = t->src,
+		.dst = t->dst,
+		.sport = t->sport,
+		.dport = t->dport,
+		.proto = t->proto };
 }
 
 /*
- * Without an entry, for modes that see one direction: to the Maglev server, which every worker, every balancer
- * of a cluster and this one after a restart agree on.
+ * Without an entry, for modes that see one direction: to the Maglev server, which every worker,
+ * every balancer of a cluster and this one after a restart agree on.
  */
 static void forward_stateless(
 	struct l4 *l, struct pkt *p, const struct service *service, const struct tuple *tuple)
@@ -252,7 +256,8 @@ static void flow_begin(
 	l->moved = true;
 }
 
-/* Picks a server and opens the flow, still without state or timer; NULL after having decided the packet's fate. */
+/* Picks a server and opens the flow, still without state or timer; NULL after having decided the
+ * packet's fate. */
 static struct flow *open_flow(
 	struct l4 *l, struct pkt *p, const struct service *service, const struct tuple *tuple)
 {
@@ -262,7 +267,8 @@ static struct flow *open_flow(
 	struct sched_key key;
 
 	key_of_packet(tuple, &key);
-	/* Another server when answers of the first choice could not be told from those of an older flow. */
+	/* Another server when answers of the first choice could not be told from those of an older
+	 * flow. */
 	for (int tries = 0; tries < 4; tries++) {
 		int pick = sched_pick(pool, l->sched, &key);
 
@@ -334,8 +340,7 @@ static bool is_new_connection(const struct flow *f, const struct pkt *p)
 void l4_forward_burst(struct l4 *l, struct burst *b)
 {
 	l->moved = false;
-	burst_foreach(b, p)
-	{
+	burst_foreach (b, p) {
 		enum drop_reason unknown = DROP_none;
 		struct flow *f = p->flow;
 

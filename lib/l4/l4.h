@@ -6,8 +6,8 @@
  *                       miss -> service -> pick -> open flow -> as a hit
  *   l4_expire()         once a poll: closes flows whose time is over
  *
- * A forwarding mode is one file, fwd_NAME.c, and one word in meson.build, from which fwd_table.c is generated; it defines
- * `const struct fwd_ops fwd_ops_NAME`.
+ * A forwarding mode is one file, fwd_NAME.c, and one word in meson.build, from which fwd_table.c is
+ * generated; it defines `const struct fwd_ops fwd_ops_NAME`.
  */
 #ifndef L4_L4_H
 #define L4_L4_H
@@ -32,18 +32,18 @@ struct l4 {
 	struct flow_table *flows;
 	struct sched_worker *sched;
 	uint32_t now_ms;
-	uint16_t mtu_min;          /* smallest MTU of a port: packets up to it fit everywhere */
-	bool moved;                /* this burst opened or closed flows: look up again */
+	uint16_t mtu_min; /* smallest MTU of a port: packets up to it fit everywhere */
+	bool moved;       /* this burst opened or closed flows: look up again */
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
-	struct traffic *service;   /* by service slot */
-	struct traffic *server;    /* by server slot */
-	struct server_hop *hop;    /* likewise */
+	struct traffic *service;            /* by service slot */
+	struct traffic *server;             /* by server slot */
+	struct server_hop *hop;             /* likewise */
 };
 
 struct fwd_ops {
 	const char *name; /* that of enum mode: "dr" */
-	/* Whether the balancer sees the answers: the flow has a tuple for them, made by answers(), and a
-	 * packet without a flow cannot be forwarded. Otherwise it goes by Maglev. */
+	/* Whether the balancer sees the answers: the flow has a tuple for them, made by answers(),
+	 * and a packet without a flow cannot be forwarded. Otherwise it goes by Maglev. */
 	bool two_way;
 	/* The tuple of the answers of a new flow; NULL unless two_way. */
 	struct tuple (*answers)(const struct tuple *fwd, const struct server *server);
@@ -68,7 +68,8 @@ unsigned int l4_expire(struct l4 *l, unsigned int max);
 /* The moment (ms) the flow's idle time-out is over if no packet comes. */
 uint32_t l4_deadline(const struct l4 *l, const struct flow *f);
 
-/* After a change: closes the flow if its service or server is gone, else sets its timer by the time-outs of now. */
+/* After a change: closes the flow if its service or server is gone, else sets its timer by the
+ * time-outs of now. */
 void l4_revise(struct l4 *l, struct flow *f);
 
 /* Closes a flow and keeps the counters right. */

@@ -87,7 +87,7 @@ void reset_reply(struct net_worker *w, const struct pkt *p)
 	fill_ip(l3, p);
 	tcp = (struct rte_tcp_hdr *)(l3 + ip_len);
 	fill_tcp(tcp, p);
-	tcp->cksum = (uint16_t)~wire_fold(wire_sum(
-		tcp, sizeof(*tcp), wire_pseudo(l3, p->family, IPPROTO_TCP, sizeof(*tcp))));
+	tcp->cksum = (uint16_t)~wire_fold(
+		wire_sum(tcp, sizeof(*tcp), wire_pseudo(l3, p->family, IPPROTO_TCP, sizeof(*tcp))));
 	net_send(w, m, 0, &client);
 }

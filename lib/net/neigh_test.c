@@ -889,7 +889,8 @@ static void test_table_changed(void **state)
 	assert_int_equal(lab_state(LAN, "10.0.0.200"), ADJ_FREE);
 	assert_int_equal(lab_state(V7, "10.7.0.9"), ADJ_FREE);
 	assert_int_equal(lab_state(LAN, "fe80::9"), ADJ_INCOMPLETE);
-	assert_int_equal(neigh_epoch(lab.neigh), 4); /* three forgotten, and routes that may be others */
+	assert_int_equal(
+		neigh_epoch(lab.neigh), 4); /* three forgotten, and routes that may be others */
 	lab_pass(5000);
 	lab_close();
 }

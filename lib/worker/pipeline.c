@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What becomes of a burst: this list of stages, top to bottom. Each works on the packets whose verdict is still
- * PKT_GO; the last step deals with the side exits.
+ * What becomes of a burst: this list of stages, top to bottom. Each works on the packets whose
+ * verdict is still PKT_GO; the last step deals with the side exits.
  */
 #include "worker.h"
 
@@ -13,7 +13,8 @@
 
 const char *stage_name(enum stage s)
 {
-	static const char *const names[STAGE_COUNT] = { "parse", "steer", "lookup", "forward", "output" };
+	static const char *const names[STAGE_COUNT] = { "parse", "steer", "lookup", "forward",
+		"output" };
 
 	return names[s];
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Publishing snapshots, and what the control core may know of workers without asking: their counters. */
+/* Publishing snapshots, and what the control core may know of workers without asking: their
+ * counters. */
 #include "worker.h"
 
 #include <errno.h>
@@ -18,8 +19,8 @@ static void retired_free(void *arg)
 	free(r);
 }
 
-int snapshot_publish(struct snapshot *s, struct model *m, struct rcu *rcu,
-	const struct model_sched *sched)
+int snapshot_publish(
+	struct snapshot *s, struct model *m, struct rcu *rcu, const struct model_sched *sched)
 {
 	struct rcu_retired *prepared = NULL;
 	struct retired *r = NULL;
@@ -57,7 +58,8 @@ static bool service_idle(void *arg, uint16_t slot)
 	for (unsigned int i = 0; i < all->n; i++) {
 		const struct traffic *t = &all->worker[i]->l4.service[slot];
 
-		/* Closed is read first: a flow opened in between makes the slot busy, never idle. */
+		/* Closed is read first: a flow opened in between makes the slot busy, never idle.
+		 */
 		uint64_t closed = counter_read(&t->flows_closed);
 
 		if (counter_read(&t->flows_opened) != closed)

@@ -81,7 +81,8 @@ unsigned int request_serve(struct worker *w)
 {
 	struct worker_request *r;
 
-	/* The walk begins in the next poll, which sees what was published before the request was posted. */
+	/* The walk begins in the next poll, which sees what was published before the request was
+	 * posted. */
 	if (!w->current)
 		return rte_ring_sc_dequeue(w->requests, (void **)&w->current) == 0;
 	r = w->current;

@@ -15,8 +15,8 @@
 
 #include "base/log.h"
 
-#define HANDOFF_DEPTH  1024
-#define REQUEST_DEPTH  16
+#define HANDOFF_DEPTH 1024
+#define REQUEST_DEPTH 16
 /* Flows looked at in a poll: at least as fast as packets can open them, and a few more. */
 #define EXPIRE_A_POLL   BURST_MAX
 #define EXPIRE_A_PACKET 2
@@ -36,7 +36,8 @@ static void clock_advance(struct worker *w, uint64_t tsc)
 /* What this poll sees of the control core's work. */
 static bool snapshot_load(struct worker *w)
 {
-	/* Before the model: who sees that adjacencies are to be asked for anew sees the routes that made it so. */
+	/* Before the model: who sees that adjacencies are to be asked for anew sees the routes that
+	 * made it so. */
 	uint32_t epoch = neigh_epoch(w->net->neigh);
 	const struct model *m = __atomic_load_n(&w->snapshot->model, __ATOMIC_ACQUIRE);
 
@@ -170,7 +171,8 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->steer = all->steer[w->id];
 	w->now_ms = w->net->now_ms;
 	snprintf(name, sizeof(name), "requests_%hu", w->id);
-	w->requests = rte_ring_create(name, REQUEST_DEPTH, w->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	w->requests =
+		rte_ring_create(name, REQUEST_DEPTH, w->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	w->l4.flows = flow_table_create(&flows, w->now_ms);
 	w->l4.sched = sched_worker_create(w->id, conf->n, w->socket);
 	w->l4.service = rte_calloc_socket(
@@ -179,8 +181,8 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		"traffic", MODEL_SERVERS_MAX, sizeof(struct traffic), 64, w->socket);
 	w->l4.hop = rte_calloc_socket(
 		"hops", MODEL_SERVERS_MAX, sizeof(struct server_hop), 64, w->socket);
-	if (!w->requests || !w->l4.flows || !w->l4.sched || !w->l4.service ||
-		!w->l4.server || !w->l4.hop)
+	if (!w->requests || !w->l4.flows || !w->l4.sched || !w->l4.service || !w->l4.server ||
+		!w->l4.hop)
 		return -ENOMEM;
 	return 0;
 }
@@ -261,8 +263,9 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 	return all;
 
 fail:
-	fault_add(faults, "limits", "not enough memory for %u workers with %u IPv4 and %u IPv6 flows each",
-		conf->n, conf->max_v4, conf->max_v6);
+	fault_add(faults, "limits",
+		"not enough memory for %u workers with %u IPv4 and %u IPv6 flows each", conf->n,
+		conf->max_v4, conf->max_v6);
 	free(sockets);
 	free(scheds);
 	workers_destroy(all);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The configuration on arbitrary text: read, judged, measured and forgotten. A text that is good has to be good again when it is
- * printed and read once more.
+ * The configuration on arbitrary text: read, judged, measured and forgotten. A text that is good
+ * has to be good again when it is printed and read once more.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* Whether the text is a configuration; again: what it prints as, for the caller to free, if it is. */
+/* Whether the text is a configuration; again: what it prints as, for the caller to free, if it is.
+ */
 static bool read_text(const char *text, size_t len, char **again)
 {
 	struct faults faults = { 0 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Runs a fuzz target over the files of its corpus, and over the beginnings of each: a test without libFuzzer. Prints TAP. */
+/* Runs a fuzz target over the files of its corpus, and over the beginnings of each: a test without
+ * libFuzzer. Prints TAP. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -11,7 +11,9 @@
 void test_eal_init(void)
 {
 	/* rte_eal_init() wants writable strings and moves them about. */
-	char line[] = "test\0--no-huge\0--no-pci\0--no-shconf\0--no-telemetry\0-m\0" "512\0-l\0" "0\0"
+	char line[] = "test\0--no-huge\0--no-pci\0--no-shconf\0--no-telemetry\0-m\0"
+		      "512\0-l\0"
+		      "0\0"
 		      "--iova-mode=va\0--log-level=lib.eal:error\0";
 	char *argv[16];
 	int argc = 0;
