@@ -300,11 +300,21 @@ static void warnings_print(const json_t *list)
 			json_string_value(json_object_get(fault, "text")));
 }
 
-/* What changes something has nothing to say but its warnings. */
+/* "reloaded: 2 changes". */
+static void changes_print(json_int_t n)
+{
+	if (n)
+		printf("reloaded: %" JSON_INTEGER_FORMAT " change%s\n", n, n == 1 ? "" : "s");
+	else
+		puts("no change");
+}
+
+/* What changes something has nothing to say but its warnings and, a reload, how much changed. */
 static void result_print(const struct command *c, const json_t *result)
 {
 	const char *done = json_string_value(json_object_get(c->method, "done"));
 	const json_t *warnings = json_object_get(result, "warnings");
+	const json_t *changes = json_object_get(result, "changes");
 
 	if (json_object_get(c->method, "print")) {
 		json_print(result);
@@ -312,6 +322,8 @@ static void result_print(const struct command *c, const json_t *result)
 		warnings_print(warnings);
 		if (done)
 			puts(done);
+		if (changes)
+			changes_print(json_integer_value(changes));
 	} else if (json_is_object(result)) {
 		object_print(c->method, result);
 	} else {
@@ -334,6 +346,8 @@ void print_results(const struct command *c, const json_t *results)
 		table_print(json_is_array(rows) ? rows : results, columns);
 		if (cursor)
 			fprintf(stderr, "more: add --cursor %s\n", cursor);
+		json_array_foreach (results, i, result)
+			warnings_print(json_object_get(result, "warnings"));
 		return;
 	}
 	json_array_foreach (results, i, result)

@@ -19,7 +19,8 @@
 struct admin_state {
 	json_t *servers; /* object: "pool/server" -> "drain" or "disabled" */
 	char *path;      /* file, or NULL */
-	bool dirty;
+	bool dirty;      /* to be saved */
+	bool unsaved;    /* the last attempt failed; what is set next is a new one */
 };
 
 struct admin_state *admin_create(void)
@@ -73,6 +74,7 @@ int admin_set(struct admin_state *a, const char *pool, const char *server, enum 
 {
 	char name[2 * MODEL_NAME_MAX];
 
+	a->dirty |= a->unsaved;
 	if (admin_get(a, pool, server) == state)
 		return 0;
 	server_path(pool, server, name);
@@ -187,6 +189,7 @@ int admin_save(struct admin_state *a)
 	doc = json_pack("{s:O}", "servers", a->servers);
 	rc = doc ? write_file(doc, a->path) : -ENOMEM;
 	json_decref(doc);
-	a->dirty = false; /* not tried again before something else is set */
+	a->dirty = false; /* not tried again before something is set */
+	a->unsaved = rc != 0;
 	return rc;
 }

@@ -60,6 +60,8 @@ static void test_file(void **state)
 	admin_set(a, "web", "a", ADMIN_ENABLED);
 	assert_int_equal(admin_save(a), -ENOENT);
 	assert_int_equal(admin_save(a), 0);
+	admin_set(a, "web", "a", ADMIN_ENABLED);
+	assert_int_equal(admin_save(a), -ENOENT);
 	admin_destroy(a);
 	assert_faults(&faults, "");
 }

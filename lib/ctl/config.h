@@ -79,7 +79,8 @@ int admin_path(const char *state, const char *folders, const char *socket, char 
 /* Reads the file, if there is one, and from now on writes what is set to it: config_poll() does. 0,
  * or -errno with a fault, and then the file is left alone: it is not ours, or cannot be written. */
 int admin_open(struct admin_state *a, const char *path, struct faults *faults);
-/* Writes what was set since; nothing to do is no error. A failure is told once. */
+/* Writes what was set since; nothing to do is no error. A failure is told once, and again when
+ * something is set, be it what it was, and cannot be saved either. */
 int admin_save(struct admin_state *a);
 
 /* What is needed to turn a document into a running snapshot. */

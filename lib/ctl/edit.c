@@ -39,16 +39,24 @@ json_t *edit_find(json_t *list, const char *name, size_t *index)
 
 void edit_apply(struct ctl *c, struct rpc_call *call, json_t *doc)
 {
+	edit_apply_with(c, call, doc, json_object());
+}
+
+void edit_apply_with(struct ctl *c, struct rpc_call *call, json_t *doc, json_t *result)
+{
 	struct faults faults = { 0 };
 	int rc = config_apply(&c->target, doc, &faults);
 
-	if (rc == 0)
-		rpc_result(call, json_pack("{s:o}", "warnings", rpc_faults_json(&faults)));
-	else if (faults.errors)
+	if (rc == 0) {
+		json_object_set_new(result, "warnings", rpc_faults_json(&faults));
+		rpc_result(call, json_incref(result));
+	} else if (faults.errors) {
 		rpc_faults(call, RPC_REFUSED, "refused", &faults);
-	else
+	} else {
 		rpc_error(call, RPC_INTERNAL_ERROR, "cannot apply the configuration: %s",
 			strerror(-rc));
+	}
+	json_decref(result);
 	faults_free(&faults);
 	json_decref(doc);
 }

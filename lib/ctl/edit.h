@@ -24,4 +24,7 @@ json_t *edit_find(json_t *list, const char *name, size_t *index);
  * {"warnings": [...]}, or the faults. */
 void edit_apply(struct ctl *c, struct rpc_call *call, json_t *doc);
 
+/* The same, with what result (an object, taken) has besides. */
+void edit_apply_with(struct ctl *c, struct rpc_call *call, json_t *doc, json_t *result);
+
 #endif

@@ -144,10 +144,15 @@ static void method_diff(struct ctl *c, const json_t *params, struct rpc_call *ca
 
 static void method_reload(struct ctl *c, const json_t *params, struct rpc_call *call)
 {
-	json_t *doc = document(c, params, call);
+	json_t *doc = document(c, params, call), *changes;
 
-	if (doc)
-		edit_apply(c, call, doc);
+	if (!doc)
+		return;
+	changes = json_array();
+	diff(changes, "", c->target.running, doc);
+	edit_apply_with(c, call, doc,
+		json_pack("{s:i}", "changes", (int)json_array_size(changes)));
+	json_decref(changes);
 }
 
 static void method_save(struct ctl *c, const json_t *params, struct rpc_call *call)

@@ -247,8 +247,9 @@ static void test_server_admin(void **state)
 {
 	static const struct scene list[] = {
 		{ "server.drain", "{'pool':'web','name':'webA'}",
-			"{'name':'webA','state':'drain','weight':2,'effective_weight':0}", 0,
-			NULL },
+			"{'name':'webA','state':'drain','weight':2,'effective_weight':0,"
+			"'warnings':[]}",
+			0, NULL },
 		{ "pool.show", "{'name':'web'}", "{'available':1}", 0, NULL },
 		{ "server.disable", "{'pool':'web','name':'webA'}",
 			"{'state':'disabled','effective_weight':0}", 0, NULL },
@@ -268,6 +269,28 @@ static void test_server_admin(void **state)
 	PLAY(*state, list);
 	assert_true(json_equal(before, ((struct test_ctl *)*state)->c.target.running));
 	json_decref(before);
+}
+
+/* It holds even where the file cannot be written; whoever asked is told. */
+static void test_server_unsaved(void **state)
+{
+	static const struct scene list[] = {
+		{ "server.drain", "{'pool':'web','name':'webA'}",
+			"{'state':'drain','warnings':[{'path':'state','text':'not saved (No such "
+			"file or directory): it holds until the daemon ends, and is lost then'}]}",
+			0, NULL },
+		{ "server.show", "{'pool':'web','name':'webA'}", "{'state':'drain'}", 0, NULL },
+	};
+	struct test_ctl *t = *state;
+	char gone[] = "/tmp/rpc_methodsXXXXXX", file[64];
+	struct faults faults = { 0 };
+
+	assert_non_null(mkdtemp(gone));
+	snprintf(file, sizeof(file), "%s/state", gone);
+	assert_int_equal(admin_open(t->c.target.admin, file, &faults), 0);
+	assert_int_equal(rmdir(gone), 0);
+	PLAY(t, list);
+	play(t, &list[0]); /* again: still not */
 }
 
 /* ---- network, counters, daemon ------------------------------------------------------------ */
@@ -442,6 +465,7 @@ static void test_reload(void **state)
 		" 'addresses': ['192.0.2.1/24'] } ], 'pools': [ { 'name': 'solo' } ] }";
 	const struct scene refused = { "config.reload", NULL, NULL, RPC_REFUSED, NULL };
 	json_t *response;
+	int changes;
 
 	/* A bad file changes nothing. */
 	file_write("{ 'workers': [1], 'ports': 7 }");
@@ -453,7 +477,16 @@ static void test_reload(void **state)
 	play(*state, &(struct scene){ "service.list", NULL, "[" WEB "]", 0, NULL });
 	/* A good one everything. */
 	file_write(good);
-	play(*state, &(struct scene){ "config.reload", NULL, "{}", 0, NULL });
+	response = test_call(*state, "config.diff", NULL);
+	changes = (int)json_array_size(json_object_get(response, "result"));
+	json_decref(response);
+	assert_true(changes > 0);
+	response = test_call(*state, "config.reload", NULL);
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_object_get(response, "result"), "changes")),
+		changes);
+	json_decref(response);
+	play(*state, &(struct scene){ "config.reload", NULL, "{'changes':0}", 0, NULL });
 	play(*state, &(struct scene){ "service.list", NULL, "[]", 0, NULL });
 	play(*state, &(struct scene){ "pool.list", NULL, "[{'name':'solo'}]", 0, NULL });
 	play(*state, &(struct scene){ "config.reload", "{'text':7}", NULL, RPC_INVALID_PARAMS,
@@ -514,6 +547,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pools, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_server_admin, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_server_unsaved, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_network, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_drops, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_complete, setup, teardown),

@@ -113,6 +113,25 @@ static void server_weight(struct ctl *c, const json_t *params, struct rpc_call *
 	edit_apply(c, call, doc);
 }
 
+/* The server as it now is. What could not be saved holds, but not for the next daemon: a warning. */
+static json_t *admin_result(struct ctl *c, const json_t *params)
+{
+	const struct pool *pool = model_pool_by_name(ctl_model(c), text(params, "pool"));
+	const struct server *s =
+		model_server_by_name(ctl_model(c), text(params, "pool"), text(params, "name"));
+	json_t *o = view_server(c, pool, s);
+	struct faults faults = { 0 };
+	int rc = admin_save(c->target.admin);
+
+	if (rc)
+		fault_warn(&faults, "state",
+			"not saved (%s): it holds until the daemon ends, and is lost then",
+			strerror(-rc));
+	json_object_set_new(o, "warnings", rpc_faults_json(&faults));
+	faults_free(&faults);
+	return o;
+}
+
 /* Administrative state: kept only if it can be applied. */
 static void server_admin(
 	struct ctl *c, const json_t *params, struct rpc_call *call, enum admin state)
@@ -131,9 +150,7 @@ static void server_admin(
 	if (rc == 0)
 		rc = config_apply(&c->target, NULL, &faults);
 	if (rc == 0) {
-		pool = model_pool_by_name(ctl_model(c), text(params, "pool"));
-		s = model_server_by_name(ctl_model(c), text(params, "pool"), text(params, "name"));
-		rpc_result(call, view_server(c, pool, s));
+		rpc_result(call, admin_result(c, params));
 	} else {
 		admin_set(admin, pool->name, s->name, before);
 		rpc_error(call, RPC_INTERNAL_ERROR, "cannot apply: %s", strerror(-rc));
