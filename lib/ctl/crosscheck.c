@@ -171,6 +171,23 @@ static bool is_virtual(const struct cross *x, const struct addr *a)
 	return bsearch(a, x->virtuals, x->n_virtuals, sizeof(*a), addr_order);
 }
 
+/* The file's format has health checks, this version has not: say so rather than let somebody rely
+ * on them. */
+static void check_checks(struct cross *x, unsigned int p)
+{
+	const json_t *pool = json_array_get(json_object_get(x->c->doc, "pools"), p), *server;
+	static const char text[] =
+		"health checks are not carried out by this version: servers count as up";
+	size_t i;
+
+	if (json_object_get(pool, "check"))
+		fault_warn(x->faults, at(x, "pools[%u].check", p), "%s", text);
+	json_array_foreach (json_object_get(pool, "servers"), i, server)
+		if (json_object_get(server, "check"))
+			fault_warn(
+				x->faults, at(x, "pools[%u].servers[%zu].check", p, i), "%s", text);
+}
+
 static void check_pool(struct cross *x, unsigned int p)
 {
 	const struct pool_conf *pool = &x->c->model.pools[p];
@@ -198,6 +215,7 @@ static void check_pool(struct cross *x, unsigned int p)
 		fault_warn(x->faults, at(x, "pools[%u].servers", p),
 			"all weights are 0: no server takes new flows");
 	check_twins(x, p, pool);
+	check_checks(x, p);
 }
 
 /* ---- services

@@ -4,6 +4,21 @@
 #include "config_test.h"
 
 static const struct bad_case cases[] = {
+	{ AROUND("'pools': [{'name': 'web', 'check': {'type': 'http', 'request': 'HEAD /', "
+		 "'interval': "
+		 "'2s', 'rise': 2, 'fall': 3}, 'servers': [{'name': 'a', 'address': '10.0.0.11', "
+		 "'check': {'type': 'tcp'}}]}]"),
+		"warning: pools[0].check: health checks are not carried out by this version: "
+		"servers count as up\n"
+		"warning: pools[0].servers[0].check: health checks are not carried out by this "
+		"version: servers count as up\n" },
+	{ AROUND("'pools': [{'name': 'web', 'check': {'type': 'htpp', 'rise': 0}}]"),
+		"pools[0].check.type: \"htpp\"; needed is \"icmp\", \"tcp\", \"http\", \"https\" "
+		"or "
+		"\"tls\"; did you mean \"http\"?\n"
+		"pools[0].check.rise: 0; needed is an integer from 1 to 100\n"
+		"warning: pools[0].check: health checks are not carried out by this version: "
+		"servers count as up\n" },
 	{ "{'workers': [0, 1], 'control': 1, " PORTS "}",
 		"control: core 1 is a worker too (workers[1]); the control core needs one of "
 		"its own\n" },

@@ -170,6 +170,12 @@ static void port_counters(json_t *o, const struct ctl *c, uint8_t id)
 	set_count(o, "tx_bytes", sum.tx_bytes);
 }
 
+/* How packets reach their worker: by the worker that polls the queue, which computes the owner. */
+static const char *view_steering(const struct ctl *c)
+{
+	return c->target.workers && c->target.workers->n > 1 ? "software" : "one worker";
+}
+
 json_t *view_port(const struct ctl *c, const struct port *p)
 {
 	const struct nic *nic = p->nic < c->target.n_nics ? c->target.nics[p->nic] : NULL;
@@ -187,6 +193,7 @@ json_t *view_port(const struct ctl *c, const struct port *p)
 		json_object_set_new(o, "link", json_string(nic->up ? "up" : "down"));
 		set_count(o, "speed", nic->speed);
 		set_count(o, "queues", nic->rxqs);
+		json_object_set_new(o, "steering", json_string(view_steering(c)));
 	}
 	port_counters(o, c, p->id);
 	return o;

@@ -110,6 +110,7 @@ def test_ports_routes_workers(lab, lb):
     ports = by("name", lb.get("port", "list"))
     assert (ports["wan"]["device"], ports["wan"]["link"]) == ("af_packet:wan", "up")
     assert ports["wan"]["addresses"] == [f"{PORT_ADDRESS['wan', 4]}/24", f"{PORT_ADDRESS['wan', 6]}/64"]
+    assert ports["wan"]["steering"] == "one worker"
     shown = lb.get("port", "show", "wan")
     assert (shown["driver"], shown["interface"], shown["link_source"]) == ("net_af_packet", "wan", "kernel")
     routes = {(r["to"], r["via"], r["port"]) for r in lb.get("route", "list")}
