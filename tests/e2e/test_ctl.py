@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """fairleadctl: what its commands print as JSON, what they refuse, and their exit statuses."""
+import contextlib
 import json
 import os
 import socket
@@ -237,7 +238,8 @@ def test_socket_survives_garbage(lab, lb):
     for _ in range(80):
         s = socket.socket(socket.AF_UNIX)
         s.connect(lb.socket)
-        s.send(b'{"half')
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # one too many is closed at once
+            s.send(b'{"half')
         many.append(s)
     for s in many:
         s.close()
