@@ -25,6 +25,9 @@
 #define BENCH_NICS     2
 #define BENCH_ROUND    8192 /* packets of a round */
 
+/* Host order. RTE_IPV4() shifts an int into its sign bit: undefined where a is 128 or more. */
+#define BENCH_IPV4(a, b, c, d) RTE_IPV4((uint32_t)(a), b, c, d)
+
 struct bench_options {
 	enum mode mode;
 	bool new_flows;      /* measure first packets instead of established flows */

@@ -14,9 +14,9 @@
 
 #include "bench.h"
 
-#define CLIENTS  RTE_IPV4(100, 64, 0, 0)
-#define SERVICES RTE_IPV4(192, 0, 2, 10)
-#define SERVERS  RTE_IPV4(172, 16, 0, 1)
+#define CLIENTS  BENCH_IPV4(100, 64, 0, 0)
+#define SERVICES BENCH_IPV4(192, 0, 2, 10)
+#define SERVERS  BENCH_IPV4(172, 16, 0, 1)
 
 #define FCS_LEN  4
 
@@ -34,7 +34,7 @@ uint32_t frame_server(unsigned int i)
 
 uint32_t frame_self(unsigned int nic)
 {
-	return nic == BENCH_WAN ? RTE_IPV4(192, 0, 2, 1) : RTE_IPV4(172, 16, 0, 254);
+	return nic == BENCH_WAN ? BENCH_IPV4(192, 0, 2, 1) : BENCH_IPV4(172, 16, 0, 254);
 }
 
 struct addr frame_addr(unsigned int family, uint32_t v4)

@@ -14,7 +14,7 @@
 #include "bench.h"
 #include "sched/sched.h"
 
-#define WAN_GATEWAY RTE_IPV4(192, 0, 2, 254)
+#define WAN_GATEWAY BENCH_IPV4(192, 0, 2, 254)
 
 static const struct model_sched scheduling = {
 	.find = sched_find, .build = sched_pool_build, .destroy = sched_pool_destroy
