@@ -225,7 +225,7 @@ static void add_profile_args(struct eal_args *a, const struct eal_plan *plan)
 static void add_devices(
 	struct eal_args *a, const struct eal_plan *plan, const struct device_spec *specs)
 {
-	bool pci = eal_has_option(plan, "-a", NULL) || eal_has_option(plan, "--allow", NULL);
+	bool pci = false;
 
 	for (unsigned int i = 0; i < plan->n_devices; i++) {
 		args_add2(a, specs[i].pci ? "-a" : "--vdev", specs[i].arg);

@@ -91,7 +91,6 @@ static void what_the_user_says(void **state)
 			START "fairlead --no-pci -m 200 --no-shconf --no-huge" },
 		{ { "--huge-unlink=never" }, START "fairlead --no-pci --huge-unlink=never" },
 		{ { "--single-file-segments" }, START "fairlead --no-pci --single-file-segments" },
-		{ { "-a", "0000:01:00.0" }, START "fairlead --huge-unlink=always -a 0000:01:00.0" },
 		{ { "--file-prefix=x" }, "fairlead --proc-type=primary -l 1,3,5 --main-lcore 1 "
 					 "--no-pci --huge-unlink=always "
 					 "--file-prefix=x" },

@@ -126,18 +126,63 @@ static bool list_has(const char *list, unsigned int n)
 
 /* ---- the user's EAL arguments ---------------------------------------------------------------- */
 
+/* Options of which the next word is the value; without "=", that is. */
+static bool takes_word(const char *arg)
+{
+	static const char *const longs[] = { "allow", "base-virtaddr", "block", "file-prefix",
+		"force-max-simd-bitwidth", "huge-dir", "iova-mode", "lcores", "log-level",
+		"main-lcore", "mbuf-pool-ops-name", "proc-type", "socket-limit", "socket-mem",
+		"syslog", "trace", "trace-bufsz", "trace-dir", "trace-mode", "vdev", "vfio-intr",
+		"vfio-vf-token" };
+
+	if (arg[1] != '-')
+		return arg[1] != '\0' && arg[2] == '\0' && strchr("abcdlmnrsS", arg[1]);
+	for (size_t i = 0; i < sizeof(longs) / sizeof(longs[0]); i++)
+		if (!strcmp(arg + 2, longs[i]))
+			return true;
+	return false;
+}
+
+/* At a word that is no option the EAL stops reading, without a word about what follows. */
+static void check_words(const struct eal_plan *plan, struct faults *faults)
+{
+	for (unsigned int i = 0; i < plan->n_extra; i++) {
+		const char *arg = plan->extra[i];
+
+		if (arg[0] != '-' || arg[1] == '\0' || !strcmp(arg, "--"))
+			fault_add(faults, "",
+				"EAL argument \"%s\": neither an option nor the value of one "
+				"(--option=value)",
+				arg);
+		else if (takes_word(arg))
+			i++;
+	}
+}
+
 static void check_options(const struct eal_plan *plan, struct faults *faults)
 {
-	static const char *const ours[] = { "-l", "-c", "-s", "-S", "--lcores", "--main-lcore",
-		"--master-lcore" };
+	static const char cores[] = "cores are given by \"workers\" and \"control\"";
+	static const char devices[] = "name the device in ports[].device";
+	static const struct {
+		const char *option, *instead;
+	} ours[] = {
+		{ "-l", cores },
+		{ "-c", cores },
+		{ "-s", cores },
+		{ "-S", cores },
+		{ "--lcores", cores },
+		{ "--main-lcore", cores },
+		{ "--master-lcore", cores },
+		{ "-a", devices },
+		{ "--allow", devices },
+		{ "--vdev", devices },
+	};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (eal_has_option(plan, ours[i], NULL))
-			fault_add(faults, "",
-				"EAL argument %s: cores are given by \"workers\" and \"control\" "
-				"of the "
-				"configuration",
-				ours[i]);
+		if (eal_has_option(plan, ours[i].option, NULL))
+			fault_add(faults, "", "EAL argument %s: %s of the configuration",
+				ours[i].option, ours[i].instead);
+	check_words(plan, faults);
 }
 
 /* ---- another instance ------------------------------------------------------------------------ */

@@ -436,6 +436,51 @@ static void options(void **state)
 	no_fault(&plan);
 }
 
+static void options_of_devices(void **state)
+{
+	static char vdev[] = "--vdev=net_null0", word_vdev[] = "--vdev", null0[] = "net_null0",
+		    allow[] = "-a0000:3b:00.0", long_allow[] = "--allow=0000:3b:00.0";
+	char *extra[] = { vdev, null0 };
+	struct eal_plan plan = plan_of(NULL, 0);
+
+	plan.extra = extra;
+	plan.n_extra = 1;
+	ONE_FAULT(&plan, "", "EAL argument --vdev", "ports[].device");
+	extra[0] = allow;
+	ONE_FAULT(&plan, "", "EAL argument -a", "ports[].device");
+	extra[0] = long_allow;
+	ONE_FAULT(&plan, "", "EAL argument --allow", "ports[].device");
+	extra[0] = word_vdev;
+	plan.n_extra = 2;
+	ONE_FAULT(&plan, "", "EAL argument --vdev", "ports[].device");
+}
+
+/* What the EAL would stop at, and with it what follows. */
+static void stray_words(void **state)
+{
+	static char stray[] = "stray", no_huge[] = "--no-huge", in_memory[] = "--in-memory",
+		    level[] = "--log-level", debug[] = "debug", n[] = "-n", four[] = "4",
+		    n4[] = "-n4", joined[] = "--log-level=8", end[] = "--", dash[] = "-";
+	struct eal_plan plan = plan_of(NULL, 0);
+
+	plan.extra = (char *[]){ stray, no_huge, in_memory };
+	plan.n_extra = 3;
+	ONE_FAULT(&plan, "", "\"stray\"", "neither an option");
+	plan.extra = (char *[]){ no_huge, stray, in_memory };
+	ONE_FAULT(&plan, "", "\"stray\"");
+	plan.extra = (char *[]){ joined, stray, no_huge };
+	ONE_FAULT(&plan, "", "\"stray\"");
+	plan.extra = (char *[]){ n4, stray, no_huge };
+	ONE_FAULT(&plan, "", "\"stray\"");
+	plan.extra = (char *[]){ no_huge, end, in_memory };
+	ONE_FAULT(&plan, "", "\"--\"");
+	plan.extra = (char *[]){ no_huge, dash, in_memory };
+	ONE_FAULT(&plan, "", "\"-\"");
+	plan.extra = (char *[]){ level, debug, n, four, no_huge };
+	plan.n_extra = 5;
+	no_fault(&plan);
+}
+
 /* A process that holds the lock of "config", as the EAL's primary process does. */
 static pid_t hold_lock(const char *path, int *ready)
 {
@@ -544,6 +589,8 @@ int main(void)
 		TEST(hugepages_not_writable),
 		TEST(memory_of_the_user),
 		TEST(options),
+		TEST(options_of_devices),
+		TEST(stray_words),
 		TEST(second_instance),
 		TEST(several_faults),
 		TEST(this_machine),
