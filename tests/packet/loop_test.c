@@ -69,12 +69,14 @@ static void test_sleeps(void **state)
 	struct faults faults = { 0 };
 	const struct model *before = h->snapshot.model;
 	const uint64_t version = before->version;
+	json_t *doc = harness_document(h);
 	pthread_t thread;
 
 	start(h, &thread,
 		(struct idle_conf){ .spins = 8, .sleep_min_us = 10, .sleep_max_us = 100 });
 	WAIT_FOR(counter_read(&w->cycles.sleeps) > 20);
-	assert_int_equal(config_apply(&h->target, harness_document(h), &faults), 0);
+	assert_int_equal(config_apply(&h->target, doc, &faults), 0);
+	json_decref(doc);
 	faults_free(&faults);
 	/* Some time after the last publish. */
 	WAIT_FOR(config_poll(&h->target, UINT32_MAX) == 0 &&
