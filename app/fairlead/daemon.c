@@ -92,7 +92,8 @@ static struct rte_mempool *pool_on(struct daemon *d, int socket, struct faults *
 	d->pools[at] = rte_pktmbuf_pool_create(name, n, POOL_CACHE, 0, packet_room(c), (int)at);
 	if (!d->pools[at])
 		fault_add(faults, "limits.packets",
-			"no memory for %u packets on NUMA node %u; lower limits.packets or give more memory",
+			"no memory for %u packets on NUMA node %u; lower limits.packets or give "
+			"more memory",
 			n, at);
 	return d->pools[at];
 }
@@ -148,7 +149,8 @@ static int start_workers(struct daemon *d, struct faults *faults)
 	d->rcu = rcu_create(c->n_workers);
 	d->neigh = d->rcu ? neigh_create(&neighbours, d->rcu) : NULL;
 	if (!d->neigh) {
-		fault_add(faults, "limits.neighbours", "no memory for %u neighbours", neighbours.max);
+		fault_add(
+			faults, "limits.neighbours", "no memory for %u neighbours", neighbours.max);
 		return -ENOMEM;
 	}
 	struct workers_conf conf = {
@@ -173,8 +175,8 @@ static int start_workers(struct daemon *d, struct faults *faults)
 static int start_admin(struct daemon *d, struct faults *faults)
 {
 	char path[PATH_MAX];
-	int rc = admin_path(d->config->state, getenv("STATE_DIRECTORY"), socket_path(d), path,
-		sizeof(path));
+	int rc = admin_path(
+		d->config->state, getenv("STATE_DIRECTORY"), socket_path(d), path, sizeof(path));
 
 	if (rc)
 		return rc;
@@ -232,8 +234,14 @@ static int start_control(struct daemon *d, struct faults *faults)
 int daemon_start(struct daemon *d, struct faults *faults)
 {
 	static int (*const steps[])(struct daemon *, struct faults *) = {
-		start_eal, start_pools, start_nics, start_workers, start_admin, start_snapshot,
-		start_cores, start_control,
+		start_eal,
+		start_pools,
+		start_nics,
+		start_workers,
+		start_admin,
+		start_snapshot,
+		start_cores,
+		start_control,
 	};
 	int rc = 0;
 

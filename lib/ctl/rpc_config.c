@@ -150,8 +150,7 @@ static void method_reload(struct ctl *c, const json_t *params, struct rpc_call *
 		return;
 	changes = json_array();
 	diff(changes, "", c->target.running, doc);
-	edit_apply_with(c, call, doc,
-		json_pack("{s:i}", "changes", (int)json_array_size(changes)));
+	edit_apply_with(c, call, doc, json_pack("{s:i}", "changes", (int)json_array_size(changes)));
 	json_decref(changes);
 }
 

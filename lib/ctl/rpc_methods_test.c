@@ -482,8 +482,8 @@ static void test_reload(void **state)
 	json_decref(response);
 	assert_true(changes > 0);
 	response = test_call(*state, "config.reload", NULL);
-	assert_int_equal(json_integer_value(json_object_get(
-				 json_object_get(response, "result"), "changes")),
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(response, "result"), "changes")),
 		changes);
 	json_decref(response);
 	play(*state, &(struct scene){ "config.reload", NULL, "{'changes':0}", 0, NULL });

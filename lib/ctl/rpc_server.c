@@ -113,7 +113,8 @@ static void server_weight(struct ctl *c, const json_t *params, struct rpc_call *
 	edit_apply(c, call, doc);
 }
 
-/* The server as it now is. What could not be saved holds, but not for the next daemon: a warning. */
+/* The server as it now is. What could not be saved holds, but not for the next daemon: a warning.
+ */
 static json_t *admin_result(struct ctl *c, const json_t *params)
 {
 	const struct pool *pool = model_pool_by_name(ctl_model(c), text(params, "pool"));

@@ -717,8 +717,8 @@ static void test_published_slot_is_busy(void **state)
 	struct model_idle idle = workers_idle(h->workers);
 
 	assert_false(idle.server(idle.arg, harness_server(h, "nat4", "a")->slot));
-	assert_false(idle.service(
-		idle.arg, model_service_by_name(h->snapshot.model, "nat4-tcp")->slot));
+	assert_false(
+		idle.service(idle.arg, model_service_by_name(h->snapshot.model, "nat4-tcp")->slot));
 	assert_true(idle.server(idle.arg, MODEL_SERVERS_MAX - 1));
 	harness_destroy(h);
 }
