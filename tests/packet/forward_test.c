@@ -414,6 +414,53 @@ static void test_too_big(void **state)
 	harness_destroy(h);
 }
 
+/* ---- routes -----------------------------------------------------------------------------------
+ */
+
+static const uint8_t *mac_of(const struct harness *h, uint16_t nic, const char *addr)
+{
+	const struct harness_host *host;
+	struct frame f;
+
+	frame_address(&f, f.dst, addr);
+	host = harness_find_host(h, nic, f.dst, f.family);
+	assert_non_null(host);
+	return host->mac;
+}
+
+/* A server behind a router is reached by the longest match, and its answers leave by the gateway. */
+static void test_routes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *client, *vip, *router, *server, *gateway;
+	} ways[] = {
+		{ "198.51.100.7", "192.0.2.20", "10.0.0.12", "10.9.2.5", "192.0.2.254" },
+		{ "198.51.100.7", "192.0.2.21", "10.0.0.13", "10.9.1.5", "192.0.2.254" },
+		{ "2001:db8:ffff::7", "2001:db8:1::20", "2001:db8:2::12", "2001:db8:9:2::5",
+			"2001:db8:1::fe" },
+		{ "2001:db8:ffff::7", "2001:db8:1::21", "2001:db8:2::13", "2001:db8:9:1::5",
+			"2001:db8:1::fe" },
+	};
+	struct harness *h =
+		harness_create(&(struct harness_conf){ .file = "routes.json", .workers = 1 });
+
+	for (size_t i = 0; i < RTE_DIM(ways); i++) {
+		struct frame syn = frame_make(TCP, ways[i].client, 5000, ways[i].vip, 80, FRAME_SYN);
+		struct frame answer = frame_make(
+			TCP, ways[i].server, 8080, ways[i].client, 5000, FRAME_SYN | FRAME_ACK);
+		struct frame out = harness_through(h, WAN, &syn, LAN);
+
+		assert_memory_equal(out.eth_dst, mac_of(h, LAN, ways[i].router), 6);
+		assert_memory_equal(out.dst, answer.src, 16);
+		out = harness_through(h, LAN, &answer, WAN);
+		assert_memory_equal(out.eth_dst, mac_of(h, WAN, ways[i].gateway), 6);
+		assert_memory_equal(out.src, syn.dst, 16);
+		assert_int_equal(out.sport, 80);
+	}
+	harness_destroy(h);
+}
+
 /* ---- neighbours --------------------------------------------------------------------------------
  */
 
@@ -636,6 +683,7 @@ int main(void)
 	ADD(test_owner);
 	ADD(test_handoff_full);
 	ADD(test_vlan);
+	ADD(test_routes);
 	harness_init();
 	return _cmocka_run_group_tests("forward", tests, n, NULL, NULL);
 }
