@@ -671,6 +671,60 @@ static void test_reload(void **state)
 	harness_destroy(h);
 }
 
+/* Several frames in one burst: no turn between them. */
+static void inject_client(struct talk *t, uint8_t flags)
+{
+	struct frame f = client_frame(t, flags);
+	uint8_t buf[FRAME_MAX];
+
+	memcpy(f.eth_dst, t->h->nic[WAN]->mac.addr_bytes, 6);
+	memcpy(f.eth_src, t->h->host[0].mac, 6);
+	assert_true(harness_inject(t->h, WAN, 0, buf, frame_build(&f, buf)));
+}
+
+/* A SYN and its repetition in one burst are one flow toward one server. */
+static void test_syn_twice_in_a_burst(void **state)
+{
+	struct harness *h = balancer(1);
+	struct talk warm = { .h = h, .proto = TCP, .vip = NAT, .sport = 4000 };
+	struct talk t = { .h = h, .proto = TCP, .vip = NAT, .sport = 5000 };
+	struct frame first, second;
+
+	for (; warm.sport < 4004; warm.sport++) /* every server's MAC is known */
+		talk(&warm, "S");
+	inject_client(&t, FRAME_SYN);
+	inject_client(&t, FRAME_SYN);
+	harness_step(h);
+	assert_non_null(harness_next(h, &first));
+	assert_non_null(harness_next(h, &second));
+	assert_memory_equal(first.dst, second.dst, 16);
+	assert_null(harness_next(h, NULL));
+	assert_int_equal(harness_flows(h), 5);
+	assert_int_equal(harness_all_drops(h), 0);
+	harness_destroy(h);
+}
+
+/* A new connection on the tuple of one that is over, and a late ACK of the old one right behind it. */
+static void test_reuse_in_a_burst(void **state)
+{
+	struct harness *h = balancer(1);
+	struct talk t = { .h = h, .proto = TCP, .vip = NAT, .sport = 5000 };
+	struct frame out;
+
+	talk(&t, "SsAFf");
+	assert_int_equal(opened(h), 1);
+	inject_client(&t, FRAME_ACK);
+	inject_client(&t, FRAME_SYN);
+	inject_client(&t, FRAME_ACK);
+	harness_advance(h, 10);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(harness_next(h, &out));
+	assert_int_equal(opened(h), 2);
+	assert_int_equal(harness_flows(h), 1);
+	assert_int_equal(harness_all_drops(h), 0);
+	harness_destroy(h);
+}
+
 /* Another gateway is the way for the answers of flows that exist, too. */
 static void test_gateway_changed(void **state)
 {
@@ -824,6 +878,8 @@ int main(void)
 	ADD(test_started_late);
 	ADD(test_asked_once_a_second);
 	ADD(test_gateway_changed);
+	ADD(test_syn_twice_in_a_burst);
+	ADD(test_reuse_in_a_burst);
 	ADD(test_timeout_shortened);
 	ADD(test_published_slot_is_busy);
 	ADD(test_handed_over_counted_once);
