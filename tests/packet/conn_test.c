@@ -704,7 +704,8 @@ static void test_syn_twice_in_a_burst(void **state)
 	harness_destroy(h);
 }
 
-/* A new connection on the tuple of one that is over, and a late ACK of the old one right behind it. */
+/* A new connection on the tuple of one that is over, and a late ACK of the old one right behind it.
+ */
 static void test_reuse_in_a_burst(void **state)
 {
 	struct harness *h = balancer(1);

@@ -428,7 +428,8 @@ static const uint8_t *mac_of(const struct harness *h, uint16_t nic, const char *
 	return host->mac;
 }
 
-/* A server behind a router is reached by the longest match, and its answers leave by the gateway. */
+/* A server behind a router is reached by the longest match, and its answers leave by the gateway.
+ */
 static void test_routes(void **state)
 {
 	(void)state;
@@ -446,7 +447,8 @@ static void test_routes(void **state)
 		harness_create(&(struct harness_conf){ .file = "routes.json", .workers = 1 });
 
 	for (size_t i = 0; i < RTE_DIM(ways); i++) {
-		struct frame syn = frame_make(TCP, ways[i].client, 5000, ways[i].vip, 80, FRAME_SYN);
+		struct frame syn =
+			frame_make(TCP, ways[i].client, 5000, ways[i].vip, 80, FRAME_SYN);
 		struct frame answer = frame_make(
 			TCP, ways[i].server, 8080, ways[i].client, 5000, FRAME_SYN | FRAME_ACK);
 		struct frame out = harness_through(h, WAN, &syn, LAN);
