@@ -57,8 +57,10 @@ static enum exit_code run(const struct options *o, const struct command *c)
 	size_t i, done = 0, n = json_array_size(c->calls);
 	int fd = client_connect(o->socket, false);
 
-	if (fd < 0)
+	if (fd < 0) {
+		json_decref(results);
 		return EXIT_NO_DAEMON;
+	}
 	json_array_foreach (c->calls, i, params) {
 		json_t *response = client_call(fd, c->name, params, (int)i + 1);
 		const json_t *error = json_object_get(response, "error");
