@@ -48,7 +48,7 @@ static int open_nic(struct rig *r, uint16_t id)
 	struct rte_ring *rings[3];
 	char name[32], device[48];
 	struct nic_conf conf = {
-		.id = id, .device = device, .want_rxqs = 1, .want_txqs = 2, .worker_socket = -1
+		.id = id, .device = device, .want_rxqs = 1, .want_txqs = 2
 	};
 
 	for (unsigned int i = 0; i < RTE_DIM(rings); i++) {

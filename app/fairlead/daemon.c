@@ -119,7 +119,10 @@ static int start_pools(struct daemon *d, struct faults *faults)
 static int start_nics(struct daemon *d, struct faults *faults)
 {
 	const struct config *c = d->config;
+	int nodes[RTE_MAX_LCORE];
 
+	for (unsigned int i = 0; i < c->n_workers; i++)
+		nodes[i] = (int)rte_lcore_to_socket_id(c->workers[i]);
 	for (unsigned int i = 0; i < c->n_devices; i++) {
 		struct rte_mempool *pool = pool_on(d, nic_device_socket(c->devices[i], i), faults);
 		struct nic_conf conf = {
@@ -130,7 +133,8 @@ static int start_nics(struct daemon *d, struct faults *faults)
 			.want_rxqs = (uint16_t)c->n_workers,
 			.want_txqs = (uint16_t)(c->n_workers + 1),
 			.mtu = c->device_mtu[i],
-			.worker_socket = (int)rte_lcore_to_socket_id(c->workers[0]),
+			.worker_sockets = nodes,
+			.n_worker_sockets = c->n_workers,
 		};
 
 		d->nics[i] = pool ? nic_open(&conf, pool, faults) : NULL;

@@ -470,20 +470,32 @@ static void node_cores(int node, char *out, size_t size)
 	numa_free_cpumask(cpus);
 }
 
+bool nic_far_workers(int node, const int *workers, unsigned int n, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (unsigned int i = 0; node >= 0 && i < n && used < size; i++)
+		if (workers[i] >= 0 && workers[i] != node)
+			used += (size_t)snprintf(out + used, size - used,
+				"%sworkers[%u] on node %d", used ? ", " : "", i, workers[i]);
+	return used > 0;
+}
+
 static void check_numa(struct opening *o)
 {
 	struct nic *nic = &o->dev->nic;
-	char cores[256];
+	char cores[256], far[256];
 
-	if (numa_available() < 0 || numa_max_node() < 1 || nic->socket < 0 ||
-		o->conf->worker_socket < 0 || nic->socket == o->conf->worker_socket)
+	if (!nic_far_workers(nic->socket, o->conf->worker_sockets, o->conf->n_worker_sockets, far,
+		    sizeof(far)) ||
+		numa_available() < 0)
 		return;
 	node_cores(nic->socket, cores, sizeof(cores));
 	fault_warn(o->faults, o->path,
-		"%s is on NUMA node %d and workers are on node %d: every packet crosses between "
-		"them; "
+		"%s is on NUMA node %d, but %s: every packet of theirs crosses between the nodes; "
 		"cores of node %d are %s",
-		nic->device, nic->socket, o->conf->worker_socket, nic->socket, cores);
+		nic->device, nic->socket, far, nic->socket, cores);
 }
 
 /* Some drivers want powers of two, some as many queues one way as the other, and say so only by

@@ -15,6 +15,11 @@ int device_add_args(struct device_spec *spec, const char *devargs);
 /* port.c: the link as the driver sees it; speed in Mbit/s, 0 when unknown. */
 void nic_driver_link(const struct nic *nic, bool *up, uint64_t *speed);
 
+/* port.c: workers on another NUMA node than a nic. Their entries of "workers", with the nodes, go
+ * to out ("workers[1] on node 0, workers[2] on node 3"); false if there are none. Nodes below 0 are
+ * unknown. */
+bool nic_far_workers(int node, const int *workers, unsigned int n, char *out, size_t size);
+
 /* eal.c: whether the user's EAL arguments have an option ("-m", "--no-huge"); value, if not NULL,
  * gets what follows it. */
 bool eal_has_option(const struct eal_plan *plan, const char *option, const char **value);

@@ -36,8 +36,6 @@ static void ring_device(
 static struct nic *open_nic(struct nic_conf conf, struct faults *f)
 {
 	memset(f, 0, sizeof(*f));
-	if (conf.worker_socket == 0)
-		conf.worker_socket = -1;
 	return nic_open(&conf, pool, f);
 }
 
@@ -71,6 +69,21 @@ static void ring_carries_packets(void **state)
 	assert_ptr_equal(got[0], m);
 	rte_pktmbuf_free(m);
 	nic_close(nic);
+}
+
+/* Every worker counts, not only the first; what is unknown is not far. */
+static void far_workers(void **state)
+{
+	static const int nodes[] = { 1, 0, 1, -1, 2 };
+	char text[128], brief[12];
+
+	assert_true(nic_far_workers(1, nodes, 5, text, sizeof(text)));
+	assert_string_equal(text, "workers[1] on node 0, workers[4] on node 2");
+	assert_true(nic_far_workers(1, nodes, 5, brief, sizeof(brief)));
+	assert_string_equal(brief, "workers[1] ");
+	assert_false(nic_far_workers(1, nodes, 1, text, sizeof(text)));
+	assert_false(nic_far_workers(-1, nodes, 5, text, sizeof(text)));
+	assert_false(nic_far_workers(0, NULL, 0, text, sizeof(text)));
 }
 
 /* As many queues as are wanted, as the device has and as the profile allows. */
@@ -269,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ring_carries_packets),
+		cmocka_unit_test(far_workers),
 		cmocka_unit_test(queues),
 		cmocka_unit_test(burst_of_the_profile),
 		cmocka_unit_test(offloads),

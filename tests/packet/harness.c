@@ -57,7 +57,6 @@ static void open_nic(struct harness *h, uint16_t id)
 		.device_index = id,
 		.want_rxqs = (uint16_t)h->conf.workers,
 		.want_txqs = (uint16_t)(h->conf.workers + 1),
-		.worker_socket = -1,
 	};
 	char name[32];
 
