@@ -290,6 +290,13 @@ int profile_load(
 		snprintf(file, sizeof(file), "default.json");
 		snprintf(path, sizeof(path), "%s/%s", dir, file);
 	}
+	if (access(path, F_OK) < 0) {
+		fault_add(faults, "",
+			"the driver profiles are not in %s: run meson install, or start the "
+			"program in its build folder",
+			dir);
+		return -ENOENT;
+	}
 	doc = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	if (!doc) {
 		fault_add(faults, file, "%s, line %d: %s", path, error.line, error.text);
@@ -315,9 +322,11 @@ struct nic_profile **profiles_load(
 	struct nic_profile **profiles = calloc(n + 1, sizeof(*profiles));
 	int rc = 0;
 
-	for (unsigned int i = 0; profiles && i < n; i++) {
+	/* Without the folder every device would say the same. */
+	for (unsigned int i = 0; profiles && i < n && rc != -ENOENT; i++) {
 		struct device_spec spec;
 		char err[8];
+		int one = 0;
 
 		profiles[i] = calloc(1, sizeof(*profiles[i]));
 		if (!profiles[i])
@@ -325,7 +334,8 @@ struct nic_profile **profiles_load(
 		if (device_parse(devices[i], i, &spec, err, sizeof(err)) || spec.pci)
 			*profiles[i] = nic_profile_default;
 		else
-			rc |= profile_load(profile_dir(), spec.driver, profiles[i], faults);
+			one = profile_load(profile_dir(), spec.driver, profiles[i], faults);
+		rc = one ? one : rc;
 	}
 	if (!profiles)
 		goto memory;
@@ -344,15 +354,16 @@ int profiles_found(struct nic_profile **profiles, const char *const *devices, un
 {
 	int rc = 0;
 
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n && rc != -ENOENT; i++) {
 		struct device_spec spec;
 		char driver[32], err[8];
+		int one;
 
 		if (device_parse(devices[i], i, &spec, err, sizeof(err)) || !spec.pci ||
 			nic_device_driver(devices[i], i, driver, sizeof(driver)))
 			continue;
-		if (profile_load(profile_dir(), driver, profiles[i], faults))
-			rc = -EINVAL;
+		one = profile_load(profile_dir(), driver, profiles[i], faults);
+		rc = one ? one : rc;
 	}
 	return rc;
 }

@@ -169,8 +169,12 @@ static void unknown_drivers_have_the_default(void **state)
 
 	assert_int_equal(profile_load(SOURCE_PROFILE_DIR, "net_unheard_of", &p, &f), 0);
 	assert_string_equal(p.driver, "default");
-	assert_int_equal(profile_load("/nonexistent", "net_tap", &p, &f), -EINVAL);
-	assert_string_equal(f.list[0].path, "default.json");
+	assert_int_equal(profile_load("/nonexistent", "net_tap", &p, &f), -ENOENT);
+	assert_int_equal(f.n, 1);
+	assert_string_equal(f.list[0].path, "");
+	assert_string_equal(f.list[0].text,
+		"the driver profiles are not in /nonexistent: run meson install, or start the "
+		"program in its build folder");
 	faults_free(&f);
 }
 
