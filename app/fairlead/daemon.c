@@ -31,6 +31,11 @@ static const char *socket_path(const struct daemon *d)
 
 /* ---- steps of the start --------------------------------------------------------------------- */
 
+static int start_folder(struct daemon *d, struct faults *faults)
+{
+	return ctl_folder_check(socket_path(d), faults);
+}
+
 static int start_eal(struct daemon *d, struct faults *faults)
 {
 	const struct config *c = d->config;
@@ -238,6 +243,7 @@ static int start_control(struct daemon *d, struct faults *faults)
 int daemon_start(struct daemon *d, struct faults *faults)
 {
 	static int (*const steps[])(struct daemon *, struct faults *) = {
+		start_folder,
 		start_eal,
 		start_pools,
 		start_nics,

@@ -39,6 +39,11 @@ struct ctl {
 	uint64_t links_at; /* when links are looked at next */
 };
 
+/* The folder of the control socket is there, or is the default's and is made. To be asked before
+ * admin_open(), which would make it for a state file beside the socket. 0, or -errno with a
+ * fault. */
+int ctl_folder_check(const char *path, struct faults *faults);
+
 /* c->target is filled by the caller, with a snapshot in force. Opens the socket, with a lock
  * against a second daemon. 0, or -errno with a fault; then nothing is left open. */
 int ctl_open(struct ctl *c, const char *socket_path, struct faults *faults);

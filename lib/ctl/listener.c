@@ -493,18 +493,29 @@ static int socket_bind(const struct listener_conf *conf, int fd, struct faults *
 	return rc;
 }
 
-/* The folder of the path is made when it is the only thing missing. */
-static void folder_make(const char *path)
+/* Only the default's folder is made: another that is missing may well be a slip of the pen. */
+int ctl_folder_check(const char *path, struct faults *faults)
 {
-	char *folder = strdup(path);
-	char *slash = folder ? strrchr(folder, '/') : NULL;
+	static const char usual[] = "/run/fairlead";
+	const char *slash = strrchr(path, '/');
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	int rc;
 
-	if (slash && slash != folder) {
-		*slash = '\0';
+	if (!slash || slash == path)
+		return 0;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+	if (access(folder, F_OK) == 0)
+		return 0;
+	rc = -errno;
+	if (strcmp(folder, usual) == 0) {
 		if (mkdir(folder, 0755) == 0)
-			log_debug("%s made for the control socket", folder);
+			return 0;
+		rc = -errno;
 	}
-	free(folder);
+	fault_add(faults, "control-socket.path",
+		"no folder %s for the control socket: %s; make it, or choose another path", folder,
+		strerror(-rc));
+	return rc;
 }
 
 static int path_check(const char *path, struct faults *faults)
@@ -524,7 +535,9 @@ static int listener_bind(struct ctl *c, struct listener *l, struct faults *fault
 
 	if (rc < 0)
 		return rc;
-	folder_make(l->conf.path);
+	rc = ctl_folder_check(l->conf.path, faults);
+	if (rc < 0)
+		return rc;
 	l->lock = lock_take(l->conf.path, faults);
 	if (l->lock < 0)
 		return l->lock;

@@ -358,7 +358,7 @@ static void test_path(void **state)
 	struct test_ctl *t = *state;
 	struct listener_conf l = conf();
 	struct faults faults = { 0 };
-	char other[128], text[256], lock[160];
+	char other[128], dir[128], text[256], lock[160];
 	struct listener *again;
 	struct stat st;
 
@@ -376,8 +376,15 @@ static void test_path(void **state)
 	snprintf(lock, sizeof(lock), "%s.lock", other);
 	assert_int_equal(access(lock, F_OK), -1);
 
-	/* A socket that nobody serves goes; a folder that is missing is made. */
+	/* A folder that is missing is not made; a socket that nobody serves goes. */
 	snprintf(other, sizeof(other), "%s/run/sock", folder);
+	snprintf(dir, sizeof(dir), "%s/run", folder);
+	snprintf(text, sizeof(text),
+		"no folder %s for the control socket: No such file or directory; make it, or "
+		"choose another path",
+		dir);
+	refuse(t, &l, ENOENT, text);
+	assert_int_equal(mkdir(dir, 0755), 0);
 	l.mode = 0600;
 	again = listener_open(&t->c, &l, &faults);
 	assert_non_null(again);
@@ -396,8 +403,7 @@ static void test_path(void **state)
 	refuse(t, &l, ENOENT, "no user \"no-such-user\" on this system");
 	snprintf(lock, sizeof(lock), "%s.lock", other);
 	assert_int_equal(access(lock, F_OK), -1);
-	snprintf(other, sizeof(other), "%s/run", folder);
-	assert_int_equal(rmdir(other), 0);
+	assert_int_equal(rmdir(dir), 0);
 
 	l = conf();
 	l.path = "/tmp/"
@@ -407,7 +413,8 @@ static void test_path(void **state)
 	refuse(t, &l, ENAMETOOLONG, "a path of 115 bytes; a socket's has 1 to 107");
 	l.path = "/nonexistent/folder/sock";
 	refuse(t, &l, ENOENT,
-		"cannot open the lock /nonexistent/folder/sock.lock: No such file or directory");
+		"no folder /nonexistent/folder for the control socket: No such file or directory; "
+		"make it, or choose another path");
 }
 
 int main(void)
