@@ -159,10 +159,18 @@ static void check_words(const struct eal_plan *plan, struct faults *faults)
 	}
 }
 
+/* Without what comes on top of it. */
+static uint64_t planned_mib(const struct eal_plan *plan)
+{
+	return (plan->memory + (1u << 20) - 1) >> 20;
+}
+
 static void check_options(const struct eal_plan *plan, struct faults *faults)
 {
 	static const char cores[] = "cores are given by \"workers\" and \"control\"";
 	static const char devices[] = "name the device in ports[].device";
+	const uint64_t planned = planned_mib(plan);
+	const char *given;
 	static const struct {
 		const char *option, *instead;
 	} ours[] = {
@@ -183,6 +191,11 @@ static void check_options(const struct eal_plan *plan, struct faults *faults)
 			fault_add(faults, "", "EAL argument %s: %s of the configuration",
 				ours[i].option, ours[i].instead);
 	check_words(plan, faults);
+	if (eal_has_option(plan, "-m", &given) && strtoull(given, NULL, 10) < planned)
+		fault_add(faults, "",
+			"EAL argument -m: %" PRIu64 " MiB are planned, \"%s\" is less: leave -m out, "
+			"or lower \"limits\"",
+			planned, given);
 }
 
 /* ---- another instance ------------------------------------------------------------------------ */
@@ -632,14 +645,17 @@ static void read_memory(const struct host *h, const struct eal_plan *plan, struc
 	read_mounts(h, plan, m);
 }
 
-/* What the user fixed with -m or --socket-mem, else the plan; MiB. */
+/* What the user fixed with -m (check_options() refuses less than the plan) or --socket-mem, else the
+ * plan; MiB. */
 static uint64_t needed_mib(const struct eal_plan *plan)
 {
 	const char *value;
 	uint64_t sum = 0;
 
-	if (eal_has_option(plan, "-m", &value))
-		return strtoull(value, NULL, 10);
+	if (eal_has_option(plan, "-m", &value)) {
+		sum = strtoull(value, NULL, 10);
+		return sum < planned_mib(plan) ? eal_plan_mib(plan) : sum;
+	}
 	if (!eal_has_option(plan, "--socket-mem", &value))
 		return eal_plan_mib(plan);
 	for (char *end; *value != '\0'; value = *end == ',' ? end + 1 : "") {

@@ -392,8 +392,8 @@ static void hugepages_not_writable(void **state)
 
 static void memory_of_the_user(void **state)
 {
-	static char m[] = "-m", much[] = "2000", little[] = "64", no_huge[] = "--no-huge";
-	static char sockets[] = "--socket-mem=1000,1000";
+	static char m[] = "-m", much[] = "2000", little[] = "128", no_huge[] = "--no-huge";
+	static char sockets[] = "--socket-mem=1000,1000", too_little[] = "127";
 	char *extra[] = { m, much, no_huge };
 	char *by_socket[] = { sockets };
 	struct eal_plan plan = plan_of(NULL, 0);
@@ -408,9 +408,10 @@ static void memory_of_the_user(void **state)
 	plan.n_extra = 3;
 	extra[1] = little;
 	set_pages("0\n", "0\n");
-	no_fault(&plan);
+	no_fault(&plan); /* less than what comes on top of the plan: the user's to know */
+	extra[1] = too_little;
+	ONE_FAULT(&plan, "", "EAL argument -m", "128 MiB are planned", "\"127\" is less");
 	plan.memory = 8ull << 30;
-	no_fault(&plan); /* -m counts */
 	plan.extra = extra + 2;
 	plan.n_extra = 1;
 	ONE_FAULT(&plan, "", "8768 MiB of memory are planned", "4096 MiB are available");
