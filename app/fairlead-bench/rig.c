@@ -47,9 +47,7 @@ static int open_nic(struct rig *r, uint16_t id)
 	struct faults faults = { 0 };
 	struct rte_ring *rings[3];
 	char name[32], device[48];
-	struct nic_conf conf = {
-		.id = id, .device = device, .want_rxqs = 1, .want_txqs = 2
-	};
+	struct nic_conf conf = { .id = id, .device = device, .want_rxqs = 1, .want_txqs = 2 };
 
 	for (unsigned int i = 0; i < RTE_DIM(rings); i++) {
 		snprintf(name, sizeof(name), "bench%hu_%u", id, i);

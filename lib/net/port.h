@@ -142,7 +142,8 @@ struct nic_conf {
 	uint16_t want_txqs;                /* workers + 1 for the control core */
 	uint16_t mtu;
 	uint16_t rx_descriptors, tx_descriptors;
-	const int *worker_sockets; /* NUMA node of each worker, or -1: a warning where it is another */
+	const int *
+		worker_sockets; /* NUMA node of each worker, or -1: a warning where it is another */
 	unsigned int n_worker_sockets;
 };
 

@@ -193,7 +193,8 @@ static void check_options(const struct eal_plan *plan, struct faults *faults)
 	check_words(plan, faults);
 	if (eal_has_option(plan, "-m", &given) && strtoull(given, NULL, 10) < planned)
 		fault_add(faults, "",
-			"EAL argument -m: %" PRIu64 " MiB are planned, \"%s\" is less: leave -m out, "
+			"EAL argument -m: %" PRIu64
+			" MiB are planned, \"%s\" is less: leave -m out, "
 			"or lower \"limits\"",
 			planned, given);
 }
@@ -645,8 +646,8 @@ static void read_memory(const struct host *h, const struct eal_plan *plan, struc
 	read_mounts(h, plan, m);
 }
 
-/* What the user fixed with -m (check_options() refuses less than the plan) or --socket-mem, else the
- * plan; MiB. */
+/* What the user fixed with -m (check_options() refuses less than the plan) or --socket-mem, else
+ * the plan; MiB. */
 static uint64_t needed_mib(const struct eal_plan *plan)
 {
 	const char *value;
