@@ -8,7 +8,8 @@
 
 #include <rte_hash_crc.h>
 
-unsigned int steer_owner(const struct addr *client, rte_be16_t port, unsigned int n_workers)
+static unsigned int endpoint_owner(
+	const struct addr *client, rte_be16_t port, unsigned int n_workers)
 {
 	uint32_t h = rte_hash_crc_8byte(client->q[0], port);
 
@@ -23,7 +24,13 @@ static unsigned int packet_owner(const struct pkt *p, unsigned int n_workers)
 	rte_be16_t port;
 
 	memcpy(&port, p->l4 + (inbound ? 0 : 2), sizeof(port));
-	return steer_owner(&client, port, n_workers);
+	return endpoint_owner(&client, port, n_workers);
+}
+
+unsigned int steer_owner(const struct steer *s, const struct tuple *t, bool from_client)
+{
+	return from_client ? endpoint_owner(&t->src, t->sport, s->n_workers)
+			   : endpoint_owner(&t->dst, t->dport, s->n_workers);
 }
 
 /* The packet has been checked: its next owner need not sum it again. */

@@ -36,8 +36,8 @@ struct steer **steer_create(unsigned int n, unsigned int depth, const int *socke
 /* Frees the packets left in the rings too. */
 void steer_destroy(struct steer **s, unsigned int n);
 
-/* The worker, of n, that owns flows of this client endpoint. */
-unsigned int steer_owner(const struct addr *client, rte_be16_t port, unsigned int n_workers);
+/* The worker that owns packets of this tuple. from_client: its destination is a virtual address. */
+unsigned int steer_owner(const struct steer *s, const struct tuple *t, bool from_client);
 
 /* Marks packets of other workers PKT_HANDOFF and hands them over; frees and counts what a full ring
  * does not take. Nothing to do with one worker. */

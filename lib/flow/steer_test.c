@@ -55,7 +55,8 @@ static void test_owner_is_the_same_both_ways(void **state)
 	for (uint32_t i = 0; i < 3000; i++) {
 		struct addr client = addr_from_v4(rte_cpu_to_be_32(0x0a000000 + i / 3));
 		uint16_t port = (uint16_t)(1024 + i);
-		unsigned int owner = steer_owner(&client, rte_cpu_to_be_16(port), WORKERS);
+		const struct tuple tuple = { .src = client, .sport = rte_cpu_to_be_16(port) };
+		unsigned int owner = steer_owner(s[0], &tuple, true);
 
 		assert_true(owner < WORKERS);
 		count[owner]++;
@@ -116,9 +117,10 @@ static void test_every_sender_gets_a_turn(void **state)
 	for (unsigned int w = 0; w < WORKERS; w++) {
 		for (uint32_t i = 0, sent = 0; w != 1 && sent < 20; i++) {
 			struct burst b = { .n = 1 };
-			struct addr client = addr_from_v4(rte_cpu_to_be_32(i));
+			const struct tuple tuple = { .src = addr_from_v4(rte_cpu_to_be_32(i)),
+				.sport = RTE_BE16(7) };
 
-			if (steer_owner(&client, RTE_BE16(7), WORKERS) != 1)
+			if (steer_owner(s[0], &tuple, true) != 1)
 				continue;
 			put_packet(&b.pkt[0], i, 7, false);
 			b.pkt[0].mbuf->port = (uint16_t)w;

@@ -6,18 +6,20 @@
 #include "l4.h"
 #include "rewrite.h"
 
-static struct tuple nat_answers(const struct tuple *fwd, const struct server *server)
+static enum drop_reason nat_answers(struct l4 *l, const struct tuple *fwd,
+	const struct service *service, const struct server *server, struct tuple *back)
 {
-	return (struct tuple){
+	*back = (struct tuple){
 		.src = server->addr,
 		.dst = fwd->src,
 		.sport = server->port ? rte_cpu_to_be_16(server->port) : fwd->dport,
 		.dport = fwd->sport,
 		.proto = fwd->proto,
 	};
+	return DROP_none;
 }
 
-static void nat_rewrite(struct pkt *p, const struct flow *f)
+static void nat_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
 {
 	const void *address;
 	rte_be16_t port;

@@ -14,6 +14,7 @@
 
 #include "base/counter.h"
 #include "flow/flow.h"
+#include "flow/steer.h"
 #include "l4/conn.h"
 #include "model/model.h"
 #include "sched/sched.h"
@@ -30,10 +31,11 @@ struct l4 {
 	const struct model *model; /* of this burst; set with l4_set_model() */
 	struct net_worker *net;
 	struct flow_table *flows;
+	struct steer *steer;
 	struct sched_worker *sched;
 	uint32_t now_ms;
-	uint16_t mtu_min; /* smallest MTU of a port: packets up to it fit everywhere */
-	bool moved;       /* this burst opened or closed flows: look up again */
+	uint16_t fits[MODE_COUNT]; /* by mode: received packets up to this length fit everywhere */
+	bool moved;                /* this burst opened or closed flows: look up again */
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	struct traffic *service;            /* by service slot */
 	struct traffic *server;             /* by server slot */
@@ -45,10 +47,22 @@ struct fwd_ops {
 	/* Whether the balancer sees the answers: the flow has a tuple for them, made by answers(),
 	 * and a packet without a flow cannot be forwarded. Otherwise it goes by Maglev. */
 	bool two_way;
-	/* The tuple of the answers of a new flow; NULL unless two_way. */
-	struct tuple (*answers)(const struct tuple *fwd, const struct server *server);
-	/* Rewrites addresses, ports and checksums for p->dir; NULL: they stay. */
-	void (*rewrite)(struct pkt *p, const struct flow *f);
+	uint16_t growth; /* bytes that rewriting adds to a packet, at most */
+	/* two_way: the tuple of the answers of a new flow. Takes what that needs (a local port).
+	 * DROP_none, or why there is none. */
+	enum drop_reason (*answers)(struct l4 *l, const struct tuple *fwd,
+		const struct service *service, const struct server *server, struct tuple *back);
+	/* Gives back what answers() took, when the flow ends or could not be opened. May be NULL.
+	 */
+	void (*release)(struct l4 *l, const struct tuple *back);
+	/* The longest packet, as received like p, that is forwarded within mtu. NULL: mtu. */
+	uint16_t (*limit)(struct l4 *l, const struct pkt *p, const struct service *service,
+		const struct server *server, uint16_t mtu);
+	/* Makes of the packet what is sent: for p->dir of a flow, and (one-way modes) without one.
+	 * May move p->l3 and change family and l3_len; may drop. NULL: it stays. */
+	void (*rewrite)(struct l4 *l, struct pkt *p, struct flow *f);
+	void (*rewrite_stateless)(struct l4 *l, struct pkt *p, const struct service *service,
+		const struct server *server);
 	/* Where packets of a direction go: the address whose route is looked up. */
 	struct addr (*next)(const struct flow *f, uint8_t dir, const struct server *server);
 };

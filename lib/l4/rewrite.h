@@ -21,6 +21,14 @@ static inline uint8_t packet_ttl(const struct pkt *p)
 				    : offsetof(struct rte_ipv6_hdr, hop_limits)];
 }
 
+/* Whether it may leave as fragments where it is too big for a link. */
+static inline bool packet_may_split(const struct pkt *p)
+{
+	return (p->flags & PKT_SPLIT) ||
+	       (p->family == 4 && !(p->l3[offsetof(struct rte_ipv4_hdr, fragment_offset)] &
+					  (RTE_IPV4_HDR_DF_FLAG >> 8)));
+}
+
 /* Takes one off the time to live, which is at least 2. */
 static inline void rewrite_ttl(struct pkt *p)
 {

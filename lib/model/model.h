@@ -49,6 +49,10 @@ struct server {
 	uint16_t weight;           /* as configured */
 	uint16_t effective_weight; /* 0 while drained or disabled */
 	uint8_t admin;             /* enum admin */
+	/* Addresses to speak to it from, of its family; where the configuration names none, that of
+	 * the port that leads to it. Inside the pool's memory; there may be none. */
+	uint16_t n_sources;
+	const struct addr *sources;
 };
 
 struct sched_ops; /* sched/sched.h */

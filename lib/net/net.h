@@ -59,6 +59,8 @@ struct net_conf {
 	unsigned int n_routes;
 	const struct addr *virtuals; /* virtual addresses */
 	unsigned int n_virtuals;
+	const struct addr *sources; /* further addresses of ours, to speak to servers from */
+	unsigned int n_sources;
 };
 
 /* Finds what is wrong with it: needs no EAL. Adds faults with paths "ports[I]..." and

@@ -20,18 +20,22 @@
 #define BURST_MAX 32
 
 enum pkt_verdict {
-	PKT_GO,      /* next stage */
-	PKT_SEND,    /* rewritten; goes out through adjacency pkt.adj */
-	PKT_DROP,    /* to be freed and counted under pkt.reason */
-	PKT_PUNT,    /* to the control core */
-	PKT_HANDOFF, /* to worker pkt.owner */
-	PKT_ICMP,    /* ICMP for one of our addresses: net/icmp.c answers */
-	PKT_TAKEN,   /* somebody else has the mbuf now (held, queued, freed) */
+	PKT_GO,       /* next stage */
+	PKT_SEND,     /* rewritten; goes out through adjacency pkt.adj */
+	PKT_DROP,     /* to be freed and counted under pkt.reason */
+	PKT_PUNT,     /* to the control core */
+	PKT_HANDOFF,  /* to worker pkt.owner */
+	PKT_ICMP,     /* ICMP for one of our addresses, no error: net/icmp.c answers */
+	PKT_ERROR,    /* ICMP error that quotes a TCP or UDP packet: follows that packet's flow */
+	PKT_FRAGMENT, /* of a datagram that is collected by worker owner_of(pkt.hash) first */
+	PKT_KERNEL,   /* for an address of ours, and nobody here wants it: the kernel's */
+	PKT_TAKEN,    /* somebody else has the mbuf now (held, queued, freed) */
 };
 
 /* pkt.flags */
 #define PKT_OURS    0x01 /* destination is an address of a port */
 #define PKT_VIRTUAL 0x02 /* destination is a virtual address */
+#define PKT_SPLIT   0x80 /* too big for a link, it leaves as fragments, whatever DF says */
 
 /* pkt.tcp_flags: the byte of the TCP header */
 #define TCP_FIN 0x01

@@ -168,7 +168,7 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->idle = conf->idle;
 	w->tsc_hz = conf->tsc_hz ? conf->tsc_hz : rte_get_tsc_hz();
 	w->net = w->l4.net = all->net[w->id];
-	w->steer = all->steer[w->id];
+	w->steer = w->l4.steer = all->steer[w->id];
 	w->now_ms = w->net->now_ms;
 	snprintf(name, sizeof(name), "requests_%hu", w->id);
 	w->requests =

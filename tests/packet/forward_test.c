@@ -548,8 +548,9 @@ static void test_owner(void **state)
 		struct frame f = frame_make(
 			TCP, "198.51.100.7", (uint16_t)(5000 + i), "192.0.2.20", 80, FRAME_SYN);
 		struct frame got = harness_through(h, WAN, &f, LAN), back;
-		unsigned int owner =
-			steer_owner(&client, rte_cpu_to_be_16((uint16_t)(5000 + i)), 3);
+		const struct tuple tuple = { .src = client,
+			.sport = rte_cpu_to_be_16((uint16_t)(5000 + i)) };
+		unsigned int owner = steer_owner(h->workers->steer[0], &tuple, true);
 		uint8_t buf[FRAME_MAX];
 		size_t len;
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Between l4.c, packets of flows, and open.c, packets without. */
+#ifndef L4_L4_PRIV_H
+#define L4_L4_PRIV_H
+
+#include <rte_branch_prediction.h>
+
+#include "l4/l4.h"
+#include "rewrite.h"
+
+static inline void count_packet(
+	struct l4 *l, const struct pkt *p, uint16_t service, uint16_t server)
+{
+	struct traffic *v = &l->service[service], *s = &l->server[server];
+
+	if (p->dir == DIR_FORWARD) {
+		counter_add(&v->packets_in, 1);
+		counter_add(&v->bytes_in, p->l3_len);
+		counter_add(&s->packets_in, 1);
+		counter_add(&s->bytes_in, p->l3_len);
+	} else {
+		counter_add(&v->packets_out, 1);
+		counter_add(&v->bytes_out, p->l3_len);
+		counter_add(&s->packets_out, 1);
+		counter_add(&s->bytes_out, p->l3_len);
+	}
+}
+
+/* Whether the packet may live on; before anything is rewritten: errors quote it as it came. */
+static inline bool may_live(struct l4 *l, struct pkt *p)
+{
+	if (likely(packet_ttl(p) > 1))
+		return true;
+	icmp_error(l->net, p, ICMP_ERR_TTL, 0);
+	pkt_drop(p, DROP_ttl_expired);
+	return false;
+}
+
+/*
+ * Whether it fits where it goes to; if not, it has been dealt with. To be asked before the packet
+ * is rewritten, when it is longer than l->fits[] of its mode.
+ */
+bool l4_may_pass(struct l4 *l, struct pkt *p, const struct service *service,
+	const struct server *server, const struct addr *next);
+
+/* A packet of a flow: state, rewriting, where to. */
+void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f);
+
+/* A packet without a flow: opens one, forwards without, or drops. unknown: why it has none if that
+ * is known, or DROP_none. */
+void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown);
+
+#endif
