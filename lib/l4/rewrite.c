@@ -6,6 +6,11 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+/* Kinds of TCP options (RFC 9293 3.2). */
+#define TCP_OPTION_END 0
+#define TCP_OPTION_NOP 1
+#define TCP_OPTION_MSS 2
+
 /* The transport checksum takes up a change. A UDP checksum of 0 means none (RFC 768) and stays. */
 static void l4_adjust(struct pkt *p, uint64_t diff)
 {
@@ -55,4 +60,39 @@ void rewrite_destination(struct pkt *p, const void *address, rte_be16_t port)
 void rewrite_source(struct pkt *p, const void *address, rte_be16_t port)
 {
 	rewrite_end(p, p->l3 + (p->family == 4 ? 12 : 8), p->l4, address, port);
+}
+
+/* The value of an option, at offset at in the TCP header. */
+static void mss_clamp(struct pkt *p, uint32_t at, uint16_t max)
+{
+	rte_be16_t from, to = rte_cpu_to_be_16(max);
+
+	memcpy(&from, p->l4 + at, 2);
+	if (rte_be_to_cpu_16(from) <= max)
+		return;
+	memcpy(p->l4 + at, &to, 2);
+	/* At an odd offset its bytes stand in the other halves of two words (RFC 1071, 2 B). */
+	l4_adjust(
+		p, at & 1 ? wire_diff2(rte_bswap16(from), rte_bswap16(to)) : wire_diff2(from, to));
+}
+
+void rewrite_mss_options(struct pkt *p, uint16_t max)
+{
+	const uint8_t *o = p->l4;
+	const uint32_t end = (uint32_t)(o[offsetof(struct rte_tcp_hdr, data_off)] >> 4) * 4;
+	uint32_t at = sizeof(struct rte_tcp_hdr);
+
+	/* An option whose length cannot be true ends the list: what it and the rest mean is the
+	 * receiver's to say. */
+	while (at < end && o[at] != TCP_OPTION_END) {
+		if (o[at] == TCP_OPTION_NOP) {
+			at++;
+			continue;
+		}
+		if (end - at < 2 || o[at + 1] < 2 || o[at + 1] > end - at)
+			return;
+		if (o[at] == TCP_OPTION_MSS && o[at + 1] == 4)
+			mss_clamp(p, at + 2, max);
+		at += o[at + 1];
+	}
 }

@@ -47,4 +47,17 @@ static inline void rewrite_ttl(struct pkt *p)
 	}
 }
 
+void rewrite_mss_options(struct pkt *p, uint16_t max);
+
+/*
+ * Keeps the segments that answer this one within what fits: in a SYN or SYN-ACK, no maximum segment
+ * size above max (bytes behind the TCP header, RFC 9293 3.7.1). A segment without the option is
+ * left alone: the sizes it stands for, 536 and 1220, fit everywhere.
+ */
+static inline void rewrite_mss(struct pkt *p, uint16_t max)
+{
+	if (p->tcp_flags & TCP_SYN)
+		rewrite_mss_options(p, max);
+}
+
 #endif
