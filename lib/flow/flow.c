@@ -25,10 +25,12 @@
 #define BUCKET_FILL 5
 #define NIL         UINT32_MAX
 
-/* A reference: size class, direction, index of the entry. */
+/* A reference: size class, direction, whether the tuple is IPv4's in an IPv6 entry, index of the
+ * entry. */
 #define REF_V6     0x80000000u
 #define REF_RET    0x40000000u
-#define REF_INDEX  0x3fffffffu
+#define REF_MAPPED 0x20000000u /* with REF_V6 alone */
+#define REF_INDEX  0x1fffffffu
 
 #define TICK_SHIFT 6 /* the wheels' tick: 64 ms */
 
@@ -128,8 +130,6 @@ struct key {
 
 static void key_of(const struct tuple *t, struct key *k)
 {
-	/* A translated flow may have an IPv6 and an IPv4 end: only IPv4 through and through is
-	 * short. */
 	k->v6 = !(addr_is_v4(&t->src) && addr_is_v4(&t->dst));
 	if (k->v6) {
 		memcpy(k->addrs, t->src.b, 16);
@@ -176,12 +176,28 @@ static inline bool entry_equals(const struct flow *f, uint8_t dir, const void *a
 
 /* ---- lookup --------------------------------------------------------------------------------- */
 
-/* Whether a reference is to this tuple. v6 is a constant to callers. */
+/* Whether a reference is to this tuple, an ordinary one. v6 is a constant to callers. */
 static __rte_always_inline bool ref_equals(const struct flow_table *t, uint32_t ref,
 	const void *addrs, const void *ports, uint8_t proto, bool v6)
 {
 	return !!(ref & REF_V6) == v6 &&
 	       entry_equals(entry_of(t, ref), ref_dir(ref), addrs, ports, proto, v6);
+}
+
+/* Whether a reference is to this IPv4 tuple, in mapped form. No IPv6 packet has mapped addresses,
+ * so that none is ever taken for it. */
+static bool ref_equals_mapped(const struct flow_table *t, uint32_t ref, const void *addrs,
+	const void *ports, uint8_t proto)
+{
+	uint32_t a[2];
+
+	if (!(ref & REF_MAPPED))
+		return false;
+	memcpy(a, addrs, 8);
+
+	const struct addr mapped[2] = { addr_from_v4(a[0]), addr_from_v4(a[1]) };
+
+	return entry_equals(entry_of(t, ref), ref_dir(ref), mapped, ports, proto, true);
 }
 
 /* The reference of a tuple in a bucket's slots given by mask, else in the rest of the chain; NIL.
@@ -193,7 +209,8 @@ static uint32_t chain_find(const struct flow_table *t, const struct bucket *b, u
 		for (; mask; mask &= mask - 1) {
 			uint32_t ref = b->ref[__builtin_ctz(mask)];
 
-			if (ref_equals(t, ref, addrs, ports, proto, v6))
+			if (ref_equals(t, ref, addrs, ports, proto, v6) ||
+				(!v6 && ref_equals_mapped(t, ref, addrs, ports, proto)))
 				return ref;
 		}
 		if (b->next == NIL)
@@ -203,7 +220,8 @@ static uint32_t chain_find(const struct flow_table *t, const struct bucket *b, u
 	}
 }
 
-/* Last pass: the first slot with the tag is nearly always the one. */
+/* Last pass: the first slot with the tag is nearly always the one; what is not looks at all of them
+ * again. */
 static __rte_always_inline void packet_find(const struct flow_table *t, struct pkt *p,
 	const struct bucket *b, unsigned int match, bool v6)
 {
@@ -214,7 +232,6 @@ static __rte_always_inline void packet_find(const struct flow_table *t, struct p
 		ref = b->ref[__builtin_ctz(match)];
 		if (likely(ref_equals(t, ref, addrs, p->l4, p->proto, v6)))
 			goto found;
-		match &= match - 1;
 	}
 	ref = chain_find(t, b, match, tag_of(p->hash), addrs, p->l4, p->proto, v6);
 	if (ref == NIL) {
@@ -241,10 +258,11 @@ void flow_lookup_burst(struct flow_table *t, struct burst *b)
 		i = (unsigned int)(p - b->pkt);
 		match[i] = (uint8_t)bucket_match(bucket[i], tag_of(p->hash));
 		if (match[i]) {
-			const struct flow *f = entry_of(t, bucket[i]->ref[__builtin_ctz(match[i])]);
+			const uint32_t ref = bucket[i]->ref[__builtin_ctz(match[i])];
+			const struct flow *f = entry_of(t, ref);
 
 			rte_prefetch0(f);
-			if (p->family == 6)
+			if (ref & REF_V6)
 				rte_prefetch0((const char *)f + 64);
 		}
 	}
@@ -423,6 +441,16 @@ struct tuple flow_tuple(const struct flow *f, uint8_t dir)
 		f->proto };
 }
 
+/* The reference to a direction of a flow; v6: what its tuple is. */
+static uint32_t ref_of(const struct arena *a, const struct flow *f, uint8_t dir, bool v6)
+{
+	uint32_t ref = index_of(a, f) | (dir == DIR_RETURN ? REF_RET : 0);
+
+	if (f->flags & FLOW_V6)
+		ref |= v6 ? REF_V6 : REF_V6 | REF_MAPPED;
+	return ref;
+}
+
 struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
 	enum drop_reason *reason)
 {
@@ -430,6 +458,7 @@ struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const stru
 	uint32_t hf, hr = 0, ref;
 	struct arena *a;
 	struct flow *f;
+	bool v6, mixed;
 
 	*reason = DROP_flow_clash;
 	if (ret) {
@@ -441,25 +470,28 @@ struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const stru
 	hf = key_hash(&t->key, &kf);
 	if (key_find(t, &kf, hf) != NIL)
 		return NULL;
-	if (ret && (kr.v6 != kf.v6 || key_find(t, &kr, hr) != NIL))
+	if (ret && key_find(t, &kr, hr) != NIL)
 		return NULL;
 
 	*reason = DROP_flow_table_full;
-	a = kf.v6 ? &t->v6 : &t->v4;
+	v6 = kf.v6 || kr.v6;
+	mixed = ret && kf.v6 != kr.v6;
+	a = v6 ? &t->v6 : &t->v4;
 	f = entry_take(a);
 	if (!f)
 		return NULL;
 	f->kind = FLOW_FORWARD;
 	f->proto = fwd->proto;
-	f->flags = (uint8_t)((kf.v6 ? FLOW_V6 : 0) | (ret ? FLOW_RETURN : 0));
+	f->flags =
+		(uint8_t)((v6 ? FLOW_V6 : 0) | (ret ? FLOW_RETURN : 0) | (mixed ? FLOW_MIXED : 0));
 	tuple_put(f, DIR_FORWARD, fwd);
 	if (ret)
 		tuple_put(f, DIR_RETURN, ret);
 
-	ref = index_of(a, f) | (kf.v6 ? REF_V6 : 0);
+	ref = ref_of(a, f, DIR_FORWARD, kf.v6);
 	if (index_add(t, hf, ref) < 0)
 		goto fail_entry;
-	if (ret && index_add(t, hr, ref | REF_RET) < 0)
+	if (ret && index_add(t, hr, ref_of(a, f, DIR_RETURN, kr.v6)) < 0)
 		goto fail_index;
 	return f;
 
@@ -470,18 +502,23 @@ fail_entry:
 	return NULL;
 }
 
+static void unindex(struct flow_table *t, const struct flow *f, uint8_t dir)
+{
+	const struct tuple tuple = flow_tuple(f, dir);
+	struct key k;
+
+	key_of(&tuple, &k);
+	index_remove(t, key_hash(&t->key, &k), ref_of(arena_of(t, f), f, dir, k.v6));
+}
+
 void flow_close(struct flow_table *t, struct flow *f)
 {
 	struct arena *a = arena_of(t, f);
-	uint32_t ref = index_of(a, f) | (f->flags & FLOW_V6 ? REF_V6 : 0);
-	struct tuple tuple = flow_tuple(f, DIR_FORWARD);
 
 	x_assert(f->kind != FLOW_FREE);
-	index_remove(t, flow_hash(t, &tuple), ref);
-	if (f->flags & FLOW_RETURN) {
-		tuple = flow_tuple(f, DIR_RETURN);
-		index_remove(t, flow_hash(t, &tuple), ref | REF_RET);
-	}
+	unindex(t, f, DIR_FORWARD);
+	if (f->flags & FLOW_RETURN)
+		unindex(t, f, DIR_RETURN);
 	wheel_disarm(&a->wheel, index_of(a, f));
 	entry_give(a, f);
 }

@@ -7,6 +7,9 @@
  *   reference: index of the entry, its size class (IPv4 or IPv6) and the direction its tuple is
  *   entry: 64 bytes for IPv4, 128 for IPv6; struct flow first in both, then the two tuples
  *
+ * The tuples of a translated flow are of two families. Its entry is one for IPv6, the IPv4 tuple
+ * stands in it in mapped form, and a bit of the reference to it says that IPv4 packets match.
+ *
  * One writer, no locks. A lookup of a burst is three passes, each prefetching for the next:
  * buckets, entries, compare. An established packet costs two cache lines, writes one stamp, moves
  * no timer.
@@ -36,6 +39,7 @@ enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
 #define FLOW_FIN_RET   0x08 /* from the server */
 #define FLOW_ALIVE_FWD 0x10 /* ACK without RST seen after a RST, from the client, */
 #define FLOW_ALIVE_RET 0x20 /* from the server */
+#define FLOW_MIXED     0x40 /* one tuple is IPv6, the other IPv4: a struct flow6, and translated */
 
 #define FLOW_EPOCH(e)  ((e)&0xffffff)
 
@@ -106,7 +110,7 @@ struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t 
 
 /*
  * A new entry for fwd and, unless it is NULL, the answers' tuple ret: kind FORWARD, tuples and
- * proto set, indexed, the rest zero, its timer unarmed. Both tuples are of one family. NULL with
+ * proto set, indexed, the rest zero, its timer unarmed. Each tuple is of one family. NULL with
  * *reason set: DROP_flow_table_full, or DROP_flow_clash when either tuple is already in the table.
  */
 struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
@@ -119,7 +123,7 @@ void flow_close(struct flow_table *t, struct flow *f);
 struct tuple flow_tuple(const struct flow *f, uint8_t dir);
 
 /* The source of a direction's tuple, or its destination: where its 4 or 16 bytes of address stand,
- * and the port. */
+ * and the port. Not of FLOW_MIXED ones, where it is always a struct addr. */
 static inline const void *flow_source(const struct flow *f, uint8_t dir, rte_be16_t *port)
 {
 	if (f->flags & FLOW_V6) {

@@ -58,9 +58,23 @@ static struct flow *open_nat(struct flow_table *t, uint32_t i, bool v6, enum dro
 	return flow_open(t, &f, &r, reason);
 }
 
-static void assert_found(struct flow_table *t, struct flow *f, uint32_t i, bool v6)
+/* What an IPv4 server answers the i-th IPv6 client: to an address and a port of ours. */
+static struct tuple translated_tuple(uint32_t i)
 {
-	struct tuple fwd = client_tuple(i, v6), ret = answer_tuple(i, v6);
+	return (struct tuple){ addr_from_v4(RTE_BE32(0x0a630003)),
+		addr_from_v4(rte_cpu_to_be_32(0x0a640000 + i)), RTE_BE16(8080),
+		rte_cpu_to_be_16((uint16_t)(1024 + i)), IPPROTO_TCP };
+}
+
+static struct flow *open_translated(struct flow_table *t, uint32_t i, enum drop_reason *reason)
+{
+	struct tuple f = client_tuple(i, true), r = translated_tuple(i);
+
+	return flow_open(t, &f, &r, reason);
+}
+
+static void assert_pair(struct flow_table *t, struct flow *f, struct tuple fwd, struct tuple ret)
+{
 	uint8_t dir = 9;
 
 	assert_ptr_equal(flow_find(t, &fwd, &dir), f);
@@ -71,37 +85,65 @@ static void assert_found(struct flow_table *t, struct flow *f, uint32_t i, bool 
 		assert_int_equal(dir, DIR_RETURN);
 }
 
+static void assert_found(struct flow_table *t, struct flow *f, uint32_t i, bool v6)
+{
+	assert_pair(t, f, client_tuple(i, v6), answer_tuple(i, v6));
+}
+
+static void assert_translated(struct flow_table *t, struct flow *f, uint32_t i)
+{
+	assert_pair(t, f, client_tuple(i, true), translated_tuple(i));
+}
+
 #define MODEL 3000
+/* IPv4, IPv6 and translated flows, 3000 of each at most. */
+enum { V4, V6, MIXED, KINDS };
+
+static struct flow *open_kind(struct flow_table *t, int kind, uint32_t i)
+{
+	enum drop_reason reason;
+
+	/* Forward tuples of the two kinds that have IPv6 ones must differ. */
+	return kind == MIXED ? open_translated(t, MODEL + i, &reason)
+			     : open_nat(t, i, kind == V6, &reason);
+}
+
+static void assert_kind(struct flow_table *t, struct flow *f, int kind, uint32_t i)
+{
+	if (kind == MIXED)
+		assert_translated(t, f, MODEL + i);
+	else
+		assert_found(t, f, i, kind == V6);
+}
+
 static void test_against_a_list(void **state)
 {
 	(void)state;
-	struct flow_table *t = make(MODEL, MODEL);
-	struct flow *flow[2][MODEL] = { 0 };
-	enum drop_reason reason;
+	struct flow_table *t = make(MODEL, 2 * MODEL);
+	struct flow *flow[KINDS][MODEL] = { 0 };
 	struct flow_stats s;
 	unsigned int held = 0;
 
 	rte_srand(42);
-	for (int step = 0; step < 200000; step++) {
+	for (int step = 0; step < 300000; step++) {
 		uint32_t i = (uint32_t)rte_rand_max(MODEL);
-		bool v6 = rte_rand() & 1;
+		int kind = (int)rte_rand_max(KINDS);
 
-		if (flow[v6][i]) {
-			assert_found(t, flow[v6][i], i, v6);
-			flow_close(t, flow[v6][i]);
-			flow[v6][i] = NULL;
+		if (flow[kind][i]) {
+			assert_kind(t, flow[kind][i], kind, i);
+			flow_close(t, flow[kind][i]);
+			flow[kind][i] = NULL;
 			held--;
-			assert_found(t, NULL, i, v6);
+			assert_kind(t, NULL, kind, i);
 		} else {
-			flow[v6][i] = open_nat(t, i, v6, &reason);
-			assert_non_null(flow[v6][i]);
+			flow[kind][i] = open_kind(t, kind, i);
+			assert_non_null(flow[kind][i]);
 			held++;
 		}
 	}
-	for (uint32_t i = 0; i < MODEL; i++) {
-		assert_found(t, flow[0][i], i, false);
-		assert_found(t, flow[1][i], i, true);
-	}
+	for (int kind = 0; kind < KINDS; kind++)
+		for (uint32_t i = 0; i < MODEL; i++)
+			assert_kind(t, flow[kind][i], kind, i);
 	flow_stats(t, &s);
 	assert_int_equal(s.v4 + s.v6, held);
 	flow_table_destroy(t);
@@ -193,6 +235,51 @@ static void test_tuples_are_kept(void **state)
 	flow_table_destroy(t);
 }
 
+/* A flow whose tuples are of two families, in either order. */
+static void test_two_families(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(10, 10);
+	struct tuple fwd = client_tuple(1, true), ret = translated_tuple(1), got;
+	struct tuple other = client_tuple(2, true), short_fwd = client_tuple(3, false);
+	struct flow_stats s;
+	enum drop_reason reason;
+	struct flow *f, *g;
+
+	f = flow_open(t, &fwd, &ret, &reason);
+	assert_non_null(f);
+	assert_int_equal(f->flags, FLOW_V6 | FLOW_RETURN | FLOW_MIXED);
+	flow_stats(t, &s);
+	assert_int_equal(s.v4, 0);
+	assert_int_equal(s.v6, 1);
+	got = flow_tuple(f, DIR_RETURN);
+	assert_true(addr_equal(&got.src, &ret.src) && addr_equal(&got.dst, &ret.dst));
+	assert_int_equal(got.dport, ret.dport);
+	/* The answers' tuple is taken, whoever asks for it. */
+	assert_null(flow_open(t, &other, &ret, &reason));
+	assert_int_equal(reason, DROP_flow_clash);
+	assert_null(flow_open(t, &short_fwd, &ret, &reason));
+	assert_int_equal(reason, DROP_flow_clash);
+	assert_null(flow_open(t, &ret, NULL, &reason));
+	assert_int_equal(reason, DROP_flow_clash);
+	/* Another port is another flow. */
+	ret.dport++;
+	assert_non_null(flow_open(t, &short_fwd, &ret, &reason));
+	assert_translated(t, f, 1);
+
+	ret = answer_tuple(4, true);
+	fwd = client_tuple(4, false);
+	g = flow_open(t, &fwd, &ret, &reason);
+	assert_non_null(g);
+	assert_int_equal(g->flags, FLOW_V6 | FLOW_RETURN | FLOW_MIXED);
+	assert_pair(t, g, fwd, ret);
+	flow_close(t, g);
+	assert_pair(t, NULL, fwd, ret);
+	flow_close(t, f);
+	assert_translated(t, NULL, 1);
+	flow_table_destroy(t);
+}
+
 /* A burst of hits and misses, both families and directions, at the packets' own headers. */
 static void test_burst(void **state)
 {
@@ -205,10 +292,17 @@ static void test_burst(void **state)
 
 	for (uint32_t i = 0; i < BURST_MAX; i++) {
 		struct pkt *p = &b.pkt[i];
-		bool v6 = i & 1, back = i & 2;
+		bool v6 = i & 1, back = i & 2, translated = i % 8 >= 5;
 		struct tuple tuple = back ? answer_tuple(i, v6) : client_tuple(i, v6);
 
-		if (i % 5)
+		/* IPv6 forward, IPv4 back. */
+		if (translated) {
+			v6 = !back;
+			tuple = back ? translated_tuple(i) : client_tuple(i, true);
+		}
+		if (i % 5 && translated)
+			expect[i] = open_translated(t, i, &reason);
+		else if (i % 5)
 			expect[i] = open_nat(t, i, v6, &reason);
 		p->l3 = frame[i];
 		p->l4 = frame[i] + (v6 ? 40 : 20);
@@ -249,7 +343,7 @@ static void test_timers(void **state)
 	unsigned int n = 0;
 
 	for (uint32_t i = 0; i < 40; i++) {
-		f[i] = open_nat(t, i, i & 1, &reason);
+		f[i] = i % 4 == 3 ? open_translated(t, i, &reason) : open_nat(t, i, i & 1, &reason);
 		flow_arm(t, f[i], 1000 + 1000 * i);
 	}
 	flow_close(t, f[3]); /* a closed flow is never due */
@@ -291,7 +385,7 @@ static void test_walk_meets_each_once(void **state)
 	int slices = 0;
 
 	for (uint32_t i = 0; i < 400; i++)
-		f[i] = open_nat(t, i, i & 1, &reason);
+		f[i] = i % 4 == 3 ? open_translated(t, i, &reason) : open_nat(t, i, i & 1, &reason);
 	do {
 		flow_walk(t, &cursor, 7, count_visit, seen);
 		/* Flows that come and go meanwhile do not disturb the others. */
@@ -327,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_overflow_chain),
 		cmocka_unit_test(test_clash),
 		cmocka_unit_test(test_tuples_are_kept),
+		cmocka_unit_test(test_two_families),
 		cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_timers),
 		cmocka_unit_test(test_walk_meets_each_once),
