@@ -70,7 +70,10 @@ struct pkt {
 	uint8_t tcp_flags; /* 0 unless TCP */
 	uint16_t adj;      /* with PKT_SEND */
 	uint16_t owner;    /* with PKT_HANDOFF: a worker */
-	uint8_t pad_[12];
+	uint16_t split;    /* with PKT_SPLIT: datagrams longer than this leave as fragments of at
+			    * most so many bytes, for the path is narrower than the link; 0: as many
+			    * as the link takes */
+	uint8_t pad_[10];
 } __rte_cache_aligned;
 
 _Static_assert(sizeof(struct pkt) == 64, "one cache line a packet");
