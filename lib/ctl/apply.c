@@ -203,9 +203,9 @@ static bool port_has_news(
 	for (unsigned int i = 0; i < p->n_addresses; i++)
 		if (!net_answers(now, &p->addresses[i].addr, was->id))
 			return true;
-	for (unsigned int i = 0; i < net_virtual_count(next); i++)
-		if (net_virtual_on_port(next, net_virtual(next, i), p->id) &&
-			!net_answers(now, net_virtual(next, i), was->id))
+	for (unsigned int i = 0; i < net_further_count(next); i++)
+		if (net_answers(next, net_further(next, i), p->id) &&
+			!net_answers(now, net_further(next, i), was->id))
 			return true;
 	return false;
 }

@@ -327,21 +327,47 @@ static uint16_t get_weight(const struct reader *r, const json_t *rule, const jso
 	return json_is_integer(weight) && n >= 0 && n <= MODEL_WEIGHT_MAX ? (uint16_t)n : 1;
 }
 
-static int read_servers(
-	struct reader *r, const json_t *array, const json_t *rule, struct pool_conf *pool)
+/* The addresses of a list; NULL without memory. */
+static const struct addr *read_sources(struct reader *r, const json_t *list, unsigned int *n)
 {
-	unsigned int n = (unsigned int)json_array_size(array);
+	struct addr *sources = alloc(r, json_array_size(list), sizeof(*sources));
+	const json_t *e;
+	size_t i;
+
+	*n = 0;
+	json_array_foreach ((json_t *)(uintptr_t)list, i, e)
+		if (sources && json_is_string(e) && !addr_parse(json_string_value(e), &sources[*n]))
+			(*n)++;
+	return sources;
+}
+
+/* o: the pool; a server's own sources take the place of the pool's. */
+static int read_servers(
+	struct reader *r, const json_t *o, const json_t *rule, struct pool_conf *pool)
+{
+	const json_t *array = get(r, rule, o, "servers");
+	const json_t *server_rule =
+		json_object_get(schema_key(r->schema, rule, "servers"), "items");
+	unsigned int n = (unsigned int)json_array_size(array), n_sources;
+	const struct addr *sources = read_sources(r, get(r, rule, o, "sources"), &n_sources);
 	struct server_conf *servers = alloc(r, n, sizeof(*servers));
 
-	if (!servers)
+	if (!servers || !sources)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < n; i++) {
-		const json_t *o = json_array_get(array, i);
-		const char *address = json_string_value(json_object_get(o, "address"));
+		const json_t *server = json_array_get(array, i);
+		const char *address = json_string_value(json_object_get(server, "address"));
+		const json_t *own = json_object_get(server, "sources");
 
-		servers[i].name = get_name(o, "name");
-		servers[i].weight = get_weight(r, rule, o);
+		servers[i].name = get_name(server, "name");
+		servers[i].weight = get_weight(r, server_rule, server);
 		servers[i].admin = ADMIN_ENABLED;
+		servers[i].sources = sources;
+		servers[i].n_sources = n_sources;
+		if (own)
+			servers[i].sources = read_sources(r, own, &servers[i].n_sources);
+		if (!servers[i].sources)
+			return -ENOMEM;
 		if (address)
 			endpoint_parse(address, &servers[i].endpoint);
 	}
@@ -355,7 +381,6 @@ static int read_pools(struct reader *r)
 	const json_t *rule;
 	unsigned int n;
 	const json_t *array = top_array(r, "pools", &rule, &n);
-	const json_t *server = json_object_get(schema_key(r->schema, rule, "servers"), "items");
 	struct pool_conf *pools = alloc(r, n, sizeof(*pools));
 
 	if (!pools)
@@ -363,7 +388,7 @@ static int read_pools(struct reader *r)
 	for (unsigned int i = 0; i < n; i++) {
 		const json_t *o = json_array_get(array, i);
 		const char *scheduler = get_text(r, rule, o, "scheduler");
-		int rc = read_servers(r, get(r, rule, o, "servers"), server, &pools[i]);
+		int rc = read_servers(r, o, rule, &pools[i]);
 
 		if (rc)
 			return rc;

@@ -18,4 +18,7 @@ extern const struct model_sched config_sched;
  */
 void crosscheck(const struct config *c, bool net_known, struct faults *faults);
 
+/* Its part about the addresses servers are spoken to from. */
+void crosscheck_sources(const struct config *c, bool net_known, struct faults *faults);
+
 #endif

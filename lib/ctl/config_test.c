@@ -230,6 +230,27 @@ static void test_services(void **state)
 	config_free(c);
 }
 
+/* A server's sources: its own list, else the pool's. */
+static void test_sources(void **state)
+{
+	struct config *c = read_good(
+		AROUND("'pools': [{'name': 'web', 'sources': ['10.0.0.5', 'fd00::5'], 'servers': ["
+		       "{'name': 'a', 'address': '10.0.0.11'},"
+		       "{'name': 'b', 'address': '10.0.0.12', 'sources': ['10.0.0.6']},"
+		       "{'name': 'c', 'address': '10.0.0.13', 'sources': []}]},"
+		       "{'name': 'dns', 'servers': [{'name': 'a', 'address': '10.0.0.14'}]}]"));
+	const struct pool_conf *pools = c->model.pools;
+
+	assert_int_equal(pools[0].servers[0].n_sources, 2);
+	assert_addr(&pools[0].servers[0].sources[0], "10.0.0.5");
+	assert_addr(&pools[0].servers[0].sources[1], "fd00::5");
+	assert_int_equal(pools[0].servers[1].n_sources, 1);
+	assert_addr(&pools[0].servers[1].sources[0], "10.0.0.6");
+	assert_int_equal(pools[0].servers[2].n_sources, 0);
+	assert_int_equal(pools[1].servers[0].n_sources, 0);
+	config_free(c);
+}
+
 static void test_tables(void **state)
 {
 	struct config *c = read_good(AROUND(
@@ -326,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_many),

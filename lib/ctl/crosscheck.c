@@ -451,6 +451,7 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 	check_port_names(&x);
 	for (unsigned int i = 0; i < c->model.n_pools; i++)
 		check_pool(&x, i);
+	crosscheck_sources(c, net_known, faults);
 	for (unsigned int i = 0; i < c->model.n_services; i++)
 		check_service(&x, i);
 out:

@@ -146,6 +146,26 @@ static const struct bad_case cases[] = {
 		"services[0]\n"
 		"services[1].address[0]: port 80 of 192.0.2.10: taken already by "
 		"services[0].address (\"web\")\n" },
+	{ AROUND("'pools': [{'name': 'web', 'sources': ['10.0.0.1', '10.0.0.5', 'fd00::5'], "
+		 "'servers': [{'name': 'a', 'address': '10.0.0.11', 'sources': []}]}]"),
+		"" },
+	{ AROUND("'pools': [{'name': 'web', 'sources': ['224.0.0.1', '10.0.0.5', 'fe80::5', "
+		 "'10.0.0.5', '192.0.2.10', '10.0.0.11', '172.16.0.1'], 'servers': [{'name': 'a', "
+		 "'address': '10.0.0.11', 'sources': ['192.0.2.10']}]}], " SERVICE(
+			 "'mode': 'nat', 'address': '192.0.2.10:80'")),
+		"pools[0].sources[0]: 224.0.0.1 is a multicast address; an address of a host is "
+		"needed\n"
+		"pools[0].sources[2]: fe80::5 is a link-local address; one that is the same on "
+		"every link is needed\n"
+		"pools[0].sources[3]: 10.0.0.5 is pools[0].sources[1] already\n"
+		"pools[0].sources[4]: 192.0.2.10 is a virtual address of a service, where "
+		"packets are taken for clients'; another address is needed\n"
+		"pools[0].sources[5]: 10.0.0.11 is the address of a server; an address of the "
+		"balancer is needed\n"
+		"warning: pools[0].sources[6]: 172.16.0.1 is in no network of a port: nobody "
+		"will ask for it by ARP or ND, so a router must send it here\n"
+		"pools[0].servers[0].sources[0]: 192.0.2.10 is a virtual address of a service, "
+		"where packets are taken for clients'; another address is needed\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].mode: \"net\"; needed is \"dr\" or \"nat\"; did you mean \"nat\"?\n" },

@@ -266,6 +266,35 @@ static uint16_t take_slot(
 	return slot;
 }
 
+/* The address of the port that leads to the server, or NULL. */
+static const struct addr *default_source(const struct net_table *t, const struct addr *server)
+{
+	const struct addr *peer = server;
+	struct route_hop hop;
+
+	if (!net_route(t, server, &hop))
+		return NULL;
+	if (!addr_is_zero(&hop.via) && !addr_is_link_local(&hop.via))
+		peer = &hop.via;
+	return net_source(net_port(t, hop.port), peer);
+}
+
+/* Sources of the server's family, or the default, into out, which has room for all and one. */
+static void server_sources(struct server *s, const struct server_conf *conf,
+	const struct net_table *t, struct addr *out)
+{
+	s->sources = out;
+	for (unsigned int i = 0; i < conf->n_sources; i++)
+		if (addr_is_v4(&conf->sources[i]) == addr_is_v4(&s->addr))
+			out[s->n_sources++] = conf->sources[i];
+	if (s->n_sources == 0) {
+		const struct addr *own = default_source(t, &s->addr);
+
+		if (own)
+			out[s->n_sources++] = *own;
+	}
+}
+
 static void server_init(struct server *s, const struct server_conf *conf, uint64_t id)
 {
 	snprintf(s->name, sizeof(s->name), "%s", conf->name);
@@ -281,7 +310,8 @@ static bool server_equal(const struct server *a, const struct server *b)
 {
 	return a->slot == b->slot && a->gen == b->gen && a->id == b->id && a->port == b->port &&
 	       addr_equal(&a->addr, &b->addr) && a->weight == b->weight && a->admin == b->admin &&
-	       !strcmp(a->name, b->name);
+	       !strcmp(a->name, b->name) && a->n_sources == b->n_sources &&
+	       !memcmp(a->sources, b->sources, a->n_sources * sizeof(a->sources[0]));
 }
 
 /* Whether the former pool can stand in for p. */
@@ -300,11 +330,17 @@ static bool pool_equal(const struct pool *former, const struct pool *p, bool wan
 static struct pool *pool_create(struct build *b, unsigned int i)
 {
 	const struct pool_conf *conf = &b->conf->pools[i];
-	struct pool *p = calloc(1, sizeof(*p) + conf->n_servers * sizeof(p->servers[0]));
+	size_t size = sizeof(struct pool) + conf->n_servers * sizeof(struct server), n_sources = 0;
+	struct addr *sources;
+	struct pool *p;
 	char path[64];
 
+	for (unsigned int j = 0; j < conf->n_servers; j++)
+		n_sources += conf->servers[j].n_sources + 1;
+	p = calloc(1, size + n_sources * sizeof(struct addr));
 	if (!p)
 		return NULL;
+	sources = (struct addr *)((char *)p + size);
 	p->refs = 1;
 	p->n_servers = (uint16_t)conf->n_servers;
 	p->sched = b->sched->find(conf->scheduler);
@@ -318,6 +354,8 @@ static struct pool *pool_create(struct build *b, unsigned int i)
 
 		snprintf(path, sizeof(path), "pools[%u].servers[%u]", i, j);
 		server_init(s, server, id);
+		server_sources(s, server, b->m->net, sources);
+		sources += server->n_sources + 1;
 		s->slot =
 			take_slot(b, SLOT_SERVER, server_key(id, &server->endpoint), &s->gen, path);
 	}
@@ -473,29 +511,73 @@ static int addr_order(const void *a, const void *b)
 	return addr_compare(a, b);
 }
 
-/* Ports, routes and each virtual address once. */
+/* Each of n addresses once, in order. */
+static unsigned int addr_settle(struct addr *list, size_t n)
+{
+	unsigned int kept = 0;
+
+	qsort(list, n, sizeof(*list), addr_order);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || !addr_equal(&list[i], &list[kept - 1]))
+			list[kept++] = list[i];
+	return kept;
+}
+
+static struct addr *all_virtuals(const struct model_conf *conf, unsigned int *n)
+{
+	size_t total = 0, k = 0;
+	struct addr *list;
+
+	for (unsigned int i = 0; i < conf->n_services; i++)
+		total += conf->services[i].n_vips;
+	list = calloc(total + 1, sizeof(*list));
+	if (!list)
+		return NULL;
+	for (unsigned int i = 0; i < conf->n_services; i++)
+		for (unsigned int j = 0; j < conf->services[i].n_vips; j++)
+			list[k++] = conf->services[i].vips[j].addr;
+	*n = addr_settle(list, k);
+	return list;
+}
+
+/* The servers', and those the configuration of the net has by itself. */
+static struct addr *all_sources(const struct model_conf *conf, unsigned int *n)
+{
+	size_t total = conf->net.n_sources, k = 0;
+	struct addr *list;
+
+	for (unsigned int i = 0; i < conf->n_pools; i++)
+		for (unsigned int j = 0; j < conf->pools[i].n_servers; j++)
+			total += conf->pools[i].servers[j].n_sources;
+	list = calloc(total + 1, sizeof(*list));
+	if (!list)
+		return NULL;
+	for (unsigned int i = 0; i < conf->net.n_sources; i++)
+		list[k++] = conf->net.sources[i];
+	for (unsigned int i = 0; i < conf->n_pools; i++)
+		for (unsigned int j = 0; j < conf->pools[i].n_servers; j++) {
+			const struct server_conf *s = &conf->pools[i].servers[j];
+
+			for (unsigned int l = 0; l < s->n_sources; l++)
+				list[k++] = s->sources[l];
+		}
+	*n = addr_settle(list, k);
+	return list;
+}
+
+/* Ports, routes, each virtual address and each source once. */
 static int build_net(struct build *b)
 {
 	struct net_conf net = b->conf->net;
-	size_t n = 0, total = 0;
-
-	for (unsigned int i = 0; i < b->conf->n_services; i++)
-		total += b->conf->services[i].n_vips;
-	struct addr *virtuals = calloc(total + 1, sizeof(*virtuals));
-	if (!virtuals)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < b->conf->n_services; i++)
-		for (unsigned int j = 0; j < b->conf->services[i].n_vips; j++)
-			virtuals[n++] = b->conf->services[i].vips[j].addr;
-	qsort(virtuals, n, sizeof(*virtuals), addr_order);
+	struct addr *virtuals = all_virtuals(b->conf, &net.n_virtuals);
+	struct addr *sources = all_sources(b->conf, &net.n_sources);
 
 	net.virtuals = virtuals;
-	net.n_virtuals = 0;
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || !addr_equal(&virtuals[i], &virtuals[net.n_virtuals - 1]))
-			virtuals[net.n_virtuals++] = virtuals[i];
-	b->m->net = net_table_build(&net, b->previous ? b->previous->net : NULL, b->faults);
+	net.sources = sources;
+	if (virtuals && sources)
+		b->m->net = net_table_build(&net, b->previous ? b->previous->net : NULL, b->faults);
 	free(virtuals);
+	free(sources);
 	if (b->m->net)
 		return 0;
 	return b->faults->errors ? -EINVAL : -ENOMEM;

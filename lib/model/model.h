@@ -138,6 +138,8 @@ struct server_conf {
 	struct endpoint endpoint;
 	uint16_t weight;
 	enum admin admin;
+	const struct addr *sources; /* of any family: the server gets those of its own */
+	unsigned int n_sources;
 };
 
 struct pool_conf {
@@ -160,7 +162,9 @@ struct service_conf {
 };
 
 struct model_conf {
-	struct net_conf net; /* without virtuals: model_build() collects them from the services */
+	/* Without virtuals: model_build() collects them from the services, and adds the servers'
+	 * sources. */
+	struct net_conf net;
 	const struct pool_conf *pools;
 	unsigned int n_pools;
 	const struct service_conf *services;

@@ -178,7 +178,7 @@ static void test_contents(void **state)
 	assert_null(m->pools[web->pool]->maglev_table);
 	assert_non_null(m->pools[dns->pool]->maglev_table);
 	/* Each virtual address once. */
-	assert_int_equal(net_virtual_count(m->net), 2);
+	assert_int_equal(net_further_count(m->net), 2);
 	assert_int_equal(net_local(m->net, &x->vips[0].addr, NULL), LOCAL_VIRTUAL);
 	assert_int_equal(net_local(m->net, &x->vips[2].addr, NULL), LOCAL_VIRTUAL);
 	/* Slot 0 names nothing. */
@@ -189,6 +189,67 @@ static void test_contents(void **state)
 	assert_null(model_server_by_name(m, "web", "z"));
 	assert_null(model_server_by_name(m, "wbe", "a"));
 	model_free(m, &sched);
+}
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(text, &a), 0);
+	return a;
+}
+
+static void assert_sources(const struct server *s, unsigned int n, const char *first)
+{
+	struct addr a = address(first);
+
+	assert_int_equal(s->n_sources, n);
+	assert_true(addr_equal(&s->sources[0], &a));
+}
+
+/* Those of the server's family; else what the port that leads there has. */
+static void test_sources(void **state)
+{
+	struct fixture *x = *state;
+	const struct addr list[] = { address("10.0.0.5"), address("2001:db8::5"),
+		address("10.0.0.6") };
+	struct route_conf route = { .via = address("10.0.0.254"), .port = NET_PORT_NONE };
+	struct model *m, *next, *last;
+
+	assert_int_equal(prefix_parse("10.9.0.0/16", false, &route.to), 0);
+	x->conf.net.routes = &route;
+	x->conf.net.n_routes = 1;
+	x->web[0].sources = list;
+	x->web[0].n_sources = 3;
+	x->web[1].sources = &list[1];
+	x->web[1].n_sources = 1;
+	x->web[2].endpoint = endpoint("10.9.0.1:80");
+	x->dns[0].endpoint = endpoint("172.16.0.1"); /* nothing leads there */
+	m = build(x, NULL);
+	assert_sources(model_server_by_name(m, "web", "a"), 2, "10.0.0.5");
+	assert_true(addr_equal(&model_server_by_name(m, "web", "a")->sources[1], &list[2]));
+	assert_sources(model_server_by_name(m, "web", "b"), 1, "10.0.0.1");
+	assert_sources(model_server_by_name(m, "web", "c"), 1, "10.0.0.1");
+	assert_int_equal(model_server_by_name(m, "dns", "a")->n_sources, 0);
+	assert_int_equal(net_local(m->net, &list[0], NULL), LOCAL_PORT);
+	assert_int_equal(net_local(m->net, &list[1], NULL), LOCAL_PORT);
+
+	/* The pool is another one when they are others, also those by default. */
+	next = build(x, m);
+	assert_ptr_equal(model_pool_by_name(next, "web"), model_pool_by_name(m, "web"));
+	x->web[0].n_sources = 2;
+	last = build(x, next);
+	assert_ptr_not_equal(model_pool_by_name(last, "web"), model_pool_by_name(m, "web"));
+	assert_ptr_equal(model_pool_by_name(last, "dns"), model_pool_by_name(m, "dns"));
+	assert_int_equal(model_server_by_name(last, "web", "a")->slot,
+		model_server_by_name(m, "web", "a")->slot);
+	model_free(m, &sched);
+	model_free(next, &sched);
+	assert_int_equal(prefix_parse("10.0.0.2/24", true, &x->address), 0);
+	next = build(x, last);
+	assert_sources(model_server_by_name(next, "web", "b"), 1, "10.0.0.2");
+	model_free(last, &sched);
+	model_free(next, &sched);
 }
 
 static void test_ids(void **state)
@@ -509,6 +570,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_contents, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admin, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_rest, setup, teardown),

@@ -30,7 +30,8 @@ static void announce_address(
 		counter_add(&control->drop[DROP_no_mbuf], 1);
 }
 
-/* The k-th thing to announce on a port: its own addresses, then the virtual ones. NULL: no more. */
+/* The k-th thing to announce on a port: its own addresses, then those that are no
+ * port's. NULL: no more. */
 static const struct addr *announce_nth(
 	const struct net_table *t, const struct port *p, unsigned int k, bool *router)
 {
@@ -40,7 +41,7 @@ static const struct addr *announce_nth(
 	if (*router)
 		return &p->addresses[k - 1].addr;
 	k -= p->n_addresses + 1;
-	return k < net_virtual_count(t) ? net_virtual(t, k) : NULL;
+	return k < net_further_count(t) ? net_further(t, k) : NULL;
 }
 
 void neigh_announce_port(

@@ -59,7 +59,7 @@ struct net_conf {
 	unsigned int n_routes;
 	const struct addr *virtuals; /* virtual addresses */
 	unsigned int n_virtuals;
-	const struct addr *sources; /* further addresses of ours, to speak to servers from */
+	const struct addr *sources; /* addresses to speak to servers from, a port's or not */
 	unsigned int n_sources;
 };
 
@@ -79,6 +79,7 @@ struct port {
 	struct addr link_local; /* fe80::/64 and the MAC's EUI-64: every port has it */
 };
 
+/* LOCAL_PORT: a port's, or a source that is no port's. */
 enum local_kind { LOCAL_NONE, LOCAL_PORT, LOCAL_VIRTUAL };
 
 /* An address of ours, in an open-addressing table that is at most an eighth full: most addresses
@@ -170,7 +171,7 @@ static inline enum local_kind net_local(
 }
 
 /* Whether ARP or ND for the address is answered on this port: it is the port's, or it is virtual
- * and its network is there or on no port at all. */
+ * or a source and its network is there or on no port at all. */
 bool net_answers(const struct net_table *t, const struct addr *a, uint8_t port);
 
 /* Longest match. false: no route. */
@@ -189,11 +190,12 @@ struct route_info {
 };
 void net_route_list(const struct net_table *t, struct route_info *out, unsigned int *n);
 
-/* Each virtual address once, for gratuitous ARP. */
-unsigned int net_virtual_count(const struct net_table *t);
-const struct addr *net_virtual(const struct net_table *t, unsigned int i);
-/* net_answers() for a virtual address; false for others. */
-bool net_virtual_on_port(const struct net_table *t, const struct addr *a, uint8_t port);
+/* Each address of ours that is no port's (virtual ones, sources) once, for gratuitous ARP. */
+unsigned int net_further_count(const struct net_table *t);
+const struct addr *net_further(const struct net_table *t, unsigned int i);
+
+/* Why no host may have the address ("a multicast address"), or NULL. */
+const char *net_addr_unusable(const struct addr *a);
 
 /* Whether a is in a network of the port, or link-local: a neighbour there, not behind a gateway. */
 bool net_on_link(const struct port *p, const struct addr *a);

@@ -44,8 +44,7 @@ static const char *family_name(const struct addr *a)
 	return addr_is_v4(a) ? "IPv4" : "IPv6";
 }
 
-/* Why no host may have the address, or NULL. */
-static const char *addr_unusable(const struct addr *a)
+const char *net_addr_unusable(const struct addr *a)
 {
 	struct addr any4 = addr_from_v4(0);
 	struct addr loop6 = { .b = { [15] = 1 } };
@@ -137,7 +136,7 @@ static void check_addresses(struct check *c, unsigned int i)
 
 	for (unsigned int j = 0; j < port->n_addresses; j++) {
 		const struct prefix *p = &port->addresses[j];
-		const char *why = addr_unusable(&p->addr);
+		const char *why = net_addr_unusable(&p->addr);
 
 		if (why) {
 			fault_add(c->faults, path_port(c, i, "addresses", (int)j),
@@ -174,11 +173,11 @@ static void check_gateways(struct check *c, unsigned int i)
 
 		for (unsigned int k = 0; k < port->n_addresses; k++)
 			own |= addr_equal(gw, &port->addresses[k].addr);
-		if (own || addr_unusable(gw)) {
+		if (own || net_addr_unusable(gw)) {
 			fault_add(c->faults, path_port(c, i, "gateways", (int)j),
 				"%s is %s; the address of a router is needed",
 				addr_format(gw, text),
-				own ? "the port's own address" : addr_unusable(gw));
+				own ? "the port's own address" : net_addr_unusable(gw));
 		} else if (!port_on_link(port, gw)) {
 			fault_add(c->faults, path_port(c, i, "gateways", (int)j),
 				"%s is in no network of port \"%s\"; a gateway must be reached "
@@ -293,7 +292,7 @@ static void check_via(struct check *c, unsigned int i)
 	const struct net_conf *n = c->conf;
 	const struct route_conf *r = &n->routes[i];
 	uint8_t port = route_port(n, r);
-	const char *why = addr_unusable(&r->via);
+	const char *why = net_addr_unusable(&r->via);
 	char text[ADDR_TEXT];
 
 	if (addr_is_v4(&r->via) != addr_is_v4(&r->to.addr)) {
@@ -370,10 +369,18 @@ bool net_conf_check(const struct net_conf *conf, struct faults *faults)
 	for (unsigned int i = 0; i < conf->n_virtuals; i++) {
 		char text[ADDR_TEXT];
 
-		if (addr_unusable(&conf->virtuals[i]))
+		if (net_addr_unusable(&conf->virtuals[i]))
 			fault_add(faults, "services", "virtual address %s is %s",
 				addr_format(&conf->virtuals[i], text),
-				addr_unusable(&conf->virtuals[i]));
+				net_addr_unusable(&conf->virtuals[i]));
+	}
+	for (unsigned int i = 0; i < conf->n_sources; i++) {
+		char text[ADDR_TEXT];
+
+		if (net_addr_unusable(&conf->sources[i]))
+			fault_add(faults, "pools", "source address %s is %s",
+				addr_format(&conf->sources[i], text),
+				net_addr_unusable(&conf->sources[i]));
 	}
 	return faults->errors == before;
 }

@@ -23,12 +23,12 @@
 /* What no packet needs inline. */
 struct net_table_rest {
 	unsigned int refs;
-	unsigned int n_ports, n_routes, n_virtuals;
+	unsigned int n_ports, n_routes, n_further;
 	struct port port[NET_PORTS_MAX];
 	struct prefix *addresses;  /* of all ports */
 	struct route_info *routes; /* connected, then gateways, then configured ones */
-	struct addr *virtuals;
-	uint8_t *conf; /* the configuration in one piece, to tell whether it changed */
+	struct addr *further;      /* virtual addresses and sources */
+	uint8_t *conf;             /* the configuration in one piece, to tell whether it changed */
 	size_t conf_len;
 	struct rte_rib *rib4; /* next hop: index into routes */
 	struct rte_rib6 *rib6;
@@ -74,7 +74,9 @@ static size_t conf_serialise(const struct net_conf *c, uint8_t *out)
 		put(&out, &len, &c->routes[i].via, sizeof(struct addr));
 		put(&out, &len, &c->routes[i].port, 1);
 	}
+	put(&out, &len, &c->n_virtuals, sizeof(c->n_virtuals));
 	put(&out, &len, c->virtuals, c->n_virtuals * sizeof(struct addr));
+	put(&out, &len, c->sources, c->n_sources * sizeof(struct addr));
 	return len;
 }
 
@@ -169,8 +171,8 @@ static void local_add_port(
 	l->ports |= UINT64_C(1) << port;
 }
 
-/* On which ports a virtual address is answered: where its network is, else on all. */
-static uint64_t virtual_ports(const struct net_table_rest *r, const struct addr *a)
+/* On which ports an address that is no port's is answered: where its network is, else on all. */
+static uint64_t further_ports(const struct net_table_rest *r, const struct addr *a)
 {
 	uint64_t ports = 0;
 
@@ -184,7 +186,7 @@ static uint64_t virtual_ports(const struct net_table_rest *r, const struct addr 
 static int build_locals(struct net_table *t, const struct net_conf *c)
 {
 	struct net_table_rest *r = t->rest;
-	uint32_t n = c->n_virtuals + r->n_ports;
+	uint32_t n = c->n_virtuals + c->n_sources + r->n_ports;
 	struct local_addr *slots;
 
 	for (unsigned int i = 0; i < r->n_ports; i++)
@@ -192,8 +194,8 @@ static int build_locals(struct net_table *t, const struct net_conf *c)
 	t->local_mask = rte_align32pow2(RTE_MAX(8u, 8 * n)) - 1;
 	t->local = slots =
 		aligned_alloc(RTE_CACHE_LINE_SIZE, ((size_t)t->local_mask + 1) * sizeof(*slots));
-	r->virtuals = calloc(c->n_virtuals + 1, sizeof(*r->virtuals));
-	if (!slots || !r->virtuals)
+	r->further = calloc(c->n_virtuals + c->n_sources + 1, sizeof(*r->further));
+	if (!slots || !r->further)
 		return -ENOMEM;
 	memset(slots, 0, ((size_t)t->local_mask + 1) * sizeof(*slots));
 
@@ -213,8 +215,20 @@ static int build_locals(struct net_table *t, const struct net_conf *c)
 			l->port = NET_PORT_NONE;
 		l->kind = LOCAL_VIRTUAL;
 		l->addr = c->virtuals[i];
-		l->ports |= virtual_ports(r, &c->virtuals[i]);
-		r->virtuals[r->n_virtuals++] = c->virtuals[i];
+		l->ports |= further_ports(r, &c->virtuals[i]);
+		r->further[r->n_further++] = c->virtuals[i];
+	}
+	for (unsigned int i = 0; i < c->n_sources; i++) {
+		struct local_addr *l = local_slot(slots, t->local_mask, &c->sources[i]);
+
+		if (l->kind != LOCAL_NONE)
+			continue;
+		l->kind = LOCAL_PORT;
+		l->addr = c->sources[i];
+		l->ports = further_ports(r, &c->sources[i]);
+		l->port =
+			l->ports == UINT64_MAX ? NET_PORT_NONE : (uint8_t)__builtin_ctzll(l->ports);
+		r->further[r->n_further++] = c->sources[i];
 	}
 	return 0;
 }
@@ -353,7 +367,7 @@ void net_table_free(struct net_table *t)
 	rte_rib6_free(r->rib6);
 	rte_rib_free(r->rib4);
 	free(r->routes);
-	free(r->virtuals);
+	free(r->further);
 	free(r->addresses);
 	free(r->conf);
 	free(r);
@@ -381,19 +395,14 @@ bool net_answers(const struct net_table *t, const struct addr *a, uint8_t port)
 	return l && port < NET_PORTS_MAX && (l->ports >> port & 1);
 }
 
-bool net_virtual_on_port(const struct net_table *t, const struct addr *a, uint8_t port)
+unsigned int net_further_count(const struct net_table *t)
 {
-	return net_local(t, a, NULL) == LOCAL_VIRTUAL && net_answers(t, a, port);
+	return t->rest->n_further;
 }
 
-unsigned int net_virtual_count(const struct net_table *t)
+const struct addr *net_further(const struct net_table *t, unsigned int i)
 {
-	return t->rest->n_virtuals;
-}
-
-const struct addr *net_virtual(const struct net_table *t, unsigned int i)
-{
-	return &t->rest->virtuals[i];
+	return &t->rest->further[i];
 }
 
 bool net_route(const struct net_table *t, const struct addr *dst, struct route_hop *out)

@@ -194,14 +194,54 @@ static void test_local(void **state)
 	assert_false(answers(t, "192.0.2.99", 0));
 	assert_false(answers(t, "192.0.2.10", NET_PORT_NONE));
 
-	struct addr a = A("192.0.2.1");
-	assert_false(net_virtual_on_port(t, &a, 0));
-	a = A("192.0.2.10");
-	assert_true(net_virtual_on_port(t, &a, 0));
-	assert_int_equal(net_virtual_count(t), 4);
-	a = A("2001:db8:1::10");
-	assert_true(addr_equal(net_virtual(t, 2), &a));
+	assert_int_equal(net_further_count(t), 4);
+	struct addr a = A("2001:db8:1::10");
+	assert_true(addr_equal(net_further(t, 2), &a));
 	net_table_free(t);
+}
+
+/* Sources that are no port's are answered like virtual addresses, but are ours like a port's. */
+static void test_sources(void **state)
+{
+	const struct addr sources[] = { A("10.0.0.1"), A("10.7.0.9"), A("192.0.2.1"),
+		A("198.51.100.77") };
+	struct faults faults = { 0 };
+	struct net_table *t, *again;
+	struct addr bad;
+	uint8_t port;
+	struct built b;
+
+	conf_of(&two_arms, &b);
+	b.conf.sources = sources;
+	b.conf.n_sources = 4;
+	t = net_table_build(&b.conf, NULL, &faults);
+	assert_non_null(t);
+	assert_int_equal(local(t, "10.0.0.1", NULL), LOCAL_VIRTUAL);
+	assert_int_equal(local(t, "10.7.0.9", &port), LOCAL_PORT);
+	assert_int_equal(port, 2);
+	assert_true(answers(t, "10.7.0.9", 2));
+	assert_false(answers(t, "10.7.0.9", 0));
+	assert_int_equal(local(t, "198.51.100.77", &port), LOCAL_PORT);
+	assert_int_equal(port, NET_PORT_NONE);
+	assert_true(answers(t, "198.51.100.77", 0));
+	/* Two of them are neither a port's nor virtual. */
+	assert_int_equal(net_further_count(t), 4 + 2);
+	again = net_table_build(&b.conf, t, &faults);
+	assert_ptr_equal(again, t);
+	net_table_free(again);
+	b.conf.n_sources = 3;
+	again = net_table_build(&b.conf, t, &faults);
+	assert_ptr_not_equal(again, t);
+	assert_int_equal(local(again, "198.51.100.77", NULL), LOCAL_NONE);
+	net_table_free(again);
+	net_table_free(t);
+
+	bad = A("224.0.0.1");
+	b.conf.sources = &bad;
+	b.conf.n_sources = 1;
+	assert_null(net_table_build(&b.conf, NULL, &faults));
+	assert_int_equal(faults.errors, 1);
+	faults_free(&faults);
 }
 
 /* How many entries are looked at until an address is found. */
@@ -232,7 +272,7 @@ static void test_many_virtuals(void **state)
 	b.conf.n_virtuals = 2 * MANY;
 	t = net_table_build(&b.conf, NULL, &faults);
 	assert_non_null(t);
-	assert_int_equal(net_virtual_count(t), 2 * MANY);
+	assert_int_equal(net_further_count(t), 2 * MANY);
 	for (unsigned int i = 0; i < 2 * MANY; i++) {
 		assert_int_equal(net_local(t, &virtuals[i], NULL), LOCAL_VIRTUAL);
 		assert_int_equal(net_answers(t, &virtuals[i], 1), i % 2 == 0);
@@ -583,6 +623,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_many_virtuals),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_longest_match),
