@@ -146,9 +146,9 @@ static const struct bad_case cases[] = {
 	{ AROUND("'pools': [{'name': 'web', 'servers': {}}]"),
 		"pools[0].servers: an object; needed is a list of objects\n" },
 	{ AROUND("'pools': {'web': []}"), "pools: an object; needed is a list of objects\n" },
-	{ AROUND("'pools': [{'name': 'web', 'sources': ['10.0.0.1']}]"),
-		"pools[0].sources: unknown key; possible here is \"name\", \"scheduler\", "
-		"\"servers\" or \"check\"\n" },
+	{ AROUND("'routes': [{'to': '10.1.0.0/16', 'metric': 1, 'via': '10.0.0.254'}]"),
+		"routes[0].metric: unknown key; possible here is \"to\", \"via\" or "
+		"\"port\"\n" },
 	{ AROUND(SERVERS("{}")),
 		"pools[0].servers[0].name: missing; needed is a name of letters, digits, "
 		"\".\", \"_\" or \"-\" that begins with a letter or digit, at most 63 "
