@@ -190,6 +190,9 @@ void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown)
 {
 	if (p->flags & PKT_VIRTUAL)
 		forward_new(l, p);
+	else if (unknown == DROP_none && (p->flags & PKT_OURS) &&
+		 net_kernel_wants(l->model->net, p))
+		p->verdict = PKT_KERNEL;
 	else
 		pkt_drop(p, unknown == DROP_none ? DROP_not_for_us : unknown);
 }

@@ -163,7 +163,11 @@ void icmp_input(struct net_worker *w, struct burst *b)
 		if (p->verdict != PKT_ICMP)
 			continue;
 		if (!is_echo_request(p)) {
-			pkt_drop(p, DROP_icmp_type);
+			/* Answers to the kernel's own requests, and what it alone understands. */
+			if (net_kernel_wants(w->table, p))
+				p->verdict = PKT_KERNEL;
+			else
+				pkt_drop(p, DROP_icmp_type);
 			continue;
 		}
 		if (w->icmp.echoes >= ECHO_BURST) {

@@ -28,9 +28,11 @@
 #include "net/pkt.h"
 #include "net/port.h"
 
-#define NET_PORTS_MAX 64
-#define NET_NAME_MAX  32
-#define NET_PORT_NONE 0xff
+#define NET_PORTS_MAX   64
+#define NET_NAME_MAX    32
+#define NET_PORT_NONE   0xff
+
+#define NET_KERNEL_NAME 16 /* an interface's name in the kernel, with its 0 */
 
 /* ---- configuration, as ctl/config.c fills it ------------------------------------------------ */
 
@@ -44,6 +46,8 @@ struct port_conf {
 	unsigned int n_addresses;
 	const struct addr *gateways; /* default routes through this port, at most one a family */
 	unsigned int n_gateways;
+	char kernel[NET_KERNEL_NAME]; /* interface of the kernel's share; "": it has none */
+	uint32_t kernel_rate;         /* packets a second to the kernel */
 };
 
 struct route_conf {
@@ -76,7 +80,9 @@ struct port {
 	char name[NET_NAME_MAX];
 	unsigned int n_addresses;
 	const struct prefix *addresses;
-	struct addr link_local; /* fe80::/64 and the MAC's EUI-64: every port has it */
+	struct addr link_local;       /* fe80::/64 and the MAC's EUI-64: every port has it */
+	char kernel[NET_KERNEL_NAME]; /* see port_conf */
+	uint32_t kernel_rate;
 };
 
 /* LOCAL_PORT: a port's, or a source that is no port's. */
@@ -113,6 +119,7 @@ struct net_table {
 	const struct local_addr *local;
 	uint32_t local_mask;
 	uint32_t n_nics;
+	uint64_t kernel;                     /* bit of each port whose kernel has a share */
 	struct net_link link[NET_PORTS_MAX]; /* by port */
 	struct net_table_rest *rest;
 };
@@ -300,6 +307,11 @@ struct icmp_limit {
 	uint16_t echoes, errors;
 };
 
+/* A rate: packets that may pass now, in thousandths; none at first. */
+struct net_bucket {
+	uint32_t tokens, stamp; /* stamp: now_ms of the last refill */
+};
+
 struct hold; /* hold.c */
 
 /*
@@ -323,6 +335,8 @@ struct net_worker {
 	struct rte_ring **tx_in;  /* [sender]: packets of others to send on a queue of ours */
 	struct rte_ring **tx_out; /* [owner]: packets of ours whose queue another one owns */
 	uint32_t punt_tokens, punt_stamp; /* rate limit of punts */
+	struct rte_ring *kernel; /* to the control core: packets for the kernel (single producer) */
+	struct net_bucket kernel_rate[NET_PORTS_MAX];
 	struct icmp_limit icmp;
 	struct tx_buffer tx[NIC_MAX];
 	struct port_counters port[NET_PORTS_MAX];
@@ -349,6 +363,18 @@ void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason)
 
 /* Gives the packet to the control core, within the rate limit. Always takes it. */
 void net_punt(struct net_worker *w, struct rte_mbuf *m);
+
+/* Takes one packet's worth from a bucket that is filled with rate packets a second, and holds
+ * those of a tenth of one. false: there is none. */
+bool net_bucket_take(struct net_bucket *b, uint32_t rate, uint32_t now_ms);
+
+/* Whether the kernel is to have a packet for an address of a port that nobody here wants: both the
+ * port it came in on and the one that has the address share with it. Not on the straight path. */
+bool net_kernel_wants(const struct net_table *t, const struct pkt *p);
+
+/* Gives a PKT_KERNEL packet to the control core for the kernel (net/kernel.h), within its port's
+ * rate. Always takes it. */
+void net_kernel(struct net_worker *w, struct pkt *p);
 
 /*
  * The adjacency toward dst, for a packet whose IP header is at p->l3 and final. Returns it when it

@@ -12,8 +12,9 @@
 
 #include "net_priv.h"
 
-#define PUNT_RING 2048
-#define TX_RING   1024
+#define PUNT_RING   2048
+#define KERNEL_RING 1024
+#define TX_RING     1024
 
 static struct rte_ring *ring_make(
 	const char *what, const struct net_worker *w, unsigned int i, unsigned int size, int socket)
@@ -42,6 +43,7 @@ static void worker_free(struct net_worker *w)
 		for (unsigned int j = 0; j < w->tx[i].n; j++)
 			net_drop(w, w->tx[i].mbuf[j], DROP_shutdown);
 	ring_drain(w, w->punt);
+	ring_drain(w, w->kernel);
 	/* Each ring stands twice, with its sender and with its owner, who frees it. */
 	for (unsigned int i = 0; w->tx_in && i < w->n_workers; i++)
 		ring_drain(w, w->tx_in[i]);
@@ -75,8 +77,9 @@ static struct net_worker *worker_make(unsigned int id, unsigned int n, struct ni
 	/* The control core is the one who takes punts. */
 	if (id + 1 < n) {
 		w->punt = ring_make("punt", w, id, PUNT_RING, socket);
+		w->kernel = ring_make("kernel", w, id, KERNEL_RING, socket);
 		errno = rte_errno;
-		if (!w->punt)
+		if (!w->punt || !w->kernel)
 			goto fail;
 	}
 	return w;

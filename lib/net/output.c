@@ -55,6 +55,31 @@ void net_punt(struct net_worker *w, struct rte_mbuf *m)
 		w->punt_tokens--;
 }
 
+bool net_bucket_take(struct net_bucket *b, uint32_t rate, uint32_t now_ms)
+{
+	const uint32_t ms = RTE_MIN(now_ms - b->stamp, 100u), most = rate * 100;
+
+	b->tokens = RTE_MIN(b->tokens + ms * rate, most);
+	b->stamp = now_ms;
+	if (b->tokens < 1000)
+		return false;
+	b->tokens -= 1000;
+	return true;
+}
+
+void net_kernel(struct net_worker *w, struct pkt *p)
+{
+	pkt_unpoison(p->mbuf);
+	if (!w->kernel || p->port >= net_port_count(w->table) || !(w->table->kernel >> p->port & 1))
+		net_drop(w, p->mbuf, DROP_not_for_us);
+	else if (!net_bucket_take(&w->kernel_rate[p->port],
+			 net_port(w->table, p->port)->kernel_rate, w->now_ms))
+		net_drop(w, p->mbuf, DROP_kernel_rate);
+	else if (rte_ring_sp_enqueue(w->kernel, p->mbuf) != 0)
+		net_drop(w, p->mbuf, DROP_kernel_full);
+	p->verdict = PKT_TAKEN;
+}
+
 /* ---- from the buffers to the nics ----------------------------------------------------------- */
 
 /* How many of the buffer's packets the nic, or the ring to its queue's owner, takes now. */

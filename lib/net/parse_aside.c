@@ -142,7 +142,7 @@ bool parse_strip(struct pkt *p)
 void parse_other(struct pkt *p, uint8_t family, const struct net_table *t)
 {
 	if (p->proto != IPPROTO_NONE && parse_local(p, p->l3, family, t) == LOCAL_PORT)
-		p->verdict = PKT_PUNT;
+		p->verdict = net_kernel_wants(t, p) ? PKT_KERNEL : PKT_PUNT;
 	else
 		pkt_drop(p, DROP_ip_protocol);
 }

@@ -66,6 +66,8 @@ static size_t conf_serialise(const struct net_conf *c, uint8_t *out)
 		}
 		put(&out, &len, &p->n_gateways, sizeof(p->n_gateways));
 		put(&out, &len, p->gateways, p->n_gateways * sizeof(struct addr));
+		put(&out, &len, p->kernel, strnlen(p->kernel, sizeof(p->kernel) - 1) + 1);
+		put(&out, &len, &p->kernel_rate, sizeof(p->kernel_rate));
 	}
 	put(&out, &len, &c->n_routes, sizeof(c->n_routes));
 	for (unsigned int i = 0; i < c->n_routes; i++) {
@@ -139,6 +141,10 @@ static int build_ports(struct net_table *t, const struct net_conf *c)
 		o->mac = p->mac;
 		o->link_local = link_local_of(&p->mac);
 		snprintf(o->name, sizeof(o->name), "%s", p->name);
+		snprintf(o->kernel, sizeof(o->kernel), "%s", p->kernel);
+		o->kernel_rate = p->kernel_rate;
+		if (o->kernel[0])
+			t->kernel |= UINT64_C(1) << i;
 		o->addresses = at;
 		o->n_addresses = p->n_addresses;
 		if (p->n_addresses)
@@ -386,6 +392,18 @@ const struct port *net_port(const struct net_table *t, uint8_t id)
 unsigned int net_port_count(const struct net_table *t)
 {
 	return t->rest->n_ports;
+}
+
+bool net_kernel_wants(const struct net_table *t, const struct pkt *p)
+{
+	const struct addr dst = pkt_dst(p);
+	const struct local_addr *l;
+
+	if (p->port >= NET_PORTS_MAX || !(t->kernel >> p->port & 1))
+		return false;
+	l = net_local_find(t, &dst);
+	/* Addresses that are no port's (NET_PORT_NONE) are not on the kernel's interfaces. */
+	return l && l->kind == LOCAL_PORT && l->port != NET_PORT_NONE && (l->ports & t->kernel);
 }
 
 bool net_answers(const struct net_table *t, const struct addr *a, uint8_t port)

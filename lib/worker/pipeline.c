@@ -30,7 +30,7 @@ static inline void stage_done(struct worker *w, enum stage s, uint64_t *since)
 	}
 }
 
-/* Drops and punts; what was taken is no longer ours. */
+/* Drops, punts, what the kernel is to have; what was taken is no longer ours. */
 static void side_exits(struct worker *w, struct burst *b)
 {
 	for (unsigned int i = 0; i < b->n; i++) {
@@ -40,6 +40,8 @@ static void side_exits(struct worker *w, struct burst *b)
 			net_drop(w->net, p->mbuf, (enum drop_reason)p->reason);
 		else if (unlikely(p->verdict == PKT_PUNT))
 			net_punt(w->net, p->mbuf);
+		else if (unlikely(p->verdict == PKT_KERNEL))
+			net_kernel(w->net, p);
 	}
 }
 
