@@ -122,6 +122,21 @@ bool prefix_contains(const struct prefix *p, const struct addr *a);
 /* p with the bits beyond its length cleared. */
 struct prefix prefix_network(const struct prefix *p);
 
+/* The address with its low bits cleared: the network of all that differ in them alone. bits <= 128.
+ */
+static inline struct addr addr_network(const struct addr *a, unsigned int bits)
+{
+	struct addr n = *a;
+
+	if (bits >= 64) {
+		n.q[1] = 0;
+		n.q[0] &= bits < 128 ? rte_cpu_to_be_64(UINT64_MAX << (bits - 64)) : 0;
+	} else {
+		n.q[1] &= rte_cpu_to_be_64(UINT64_MAX << bits);
+	}
+	return n;
+}
+
 /* The tuple of the answer. */
 static inline struct tuple tuple_reverse(const struct tuple *t)
 {

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_ring.h>
 
 #include "base/addr.h"
@@ -56,6 +57,12 @@ struct route_conf {
 	uint8_t port;    /* NET_PORT_NONE: the one whose network holds via */
 };
 
+/* A whole network of virtual addresses: low host_bits of addr are free, and 0 in it. */
+struct network_conf {
+	struct addr addr;
+	uint8_t host_bits;
+};
+
 struct net_conf {
 	const struct port_conf *ports;
 	unsigned int n_ports;
@@ -63,6 +70,12 @@ struct net_conf {
 	unsigned int n_routes;
 	const struct addr *virtuals; /* virtual addresses */
 	unsigned int n_virtuals;
+	const struct network_conf *networks; /* virtual ones */
+	unsigned int n_networks;
+	/* Virtual addresses (host_bits 0) and networks whose packets are steered by the client's
+	 * end: see PKT_CLIENT. */
+	const struct network_conf *by_client;
+	unsigned int n_by_client;
 	const struct addr *sources; /* addresses to speak to servers from, a port's or not */
 	unsigned int n_sources;
 };
@@ -95,7 +108,12 @@ struct local_addr {
 	uint64_t ports; /* bit of each port on which requests for it are answered */
 	uint8_t kind;   /* enum local_kind; LOCAL_NONE: free */
 	uint8_t port;   /* the one that has it, or NET_PORT_NONE */
-	uint8_t pad_[6];
+	/* PKT_* of packets to it. PKT_CLIENT: answers to a client that have passed a server do not
+	 * bear the address or a port of ours, so that only the client's end tells whose both
+	 * directions are. */
+	uint8_t flags;
+	uint8_t host_bits; /* of a network: how many low bits are free; 0: one address */
+	uint8_t pad_[4];
 };
 
 /* What net_output() writes for a port; see link_header() in net_priv.h. */
@@ -120,6 +138,7 @@ struct net_table {
 	uint32_t local_mask;
 	uint32_t n_nics;
 	uint64_t kernel;                     /* bit of each port whose kernel has a share */
+	const struct net_networks *networks; /* NULL: none */
 	struct net_link link[NET_PORTS_MAX]; /* by port */
 	struct net_table_rest *rest;
 };
@@ -150,7 +169,10 @@ static inline uint32_t net_local_hash(const struct addr *a)
 	return (uint32_t)hash_fold(a->q[0] ^ 0x9e3779b97f4a7c15u, a->q[1] ^ 0xd6e8feb86659fd93u);
 }
 
-/* The entry of an address of ours, or NULL. Constant time; packet path. */
+/* The entry of the smallest virtual network that holds the address, or NULL; there are networks. */
+const struct local_addr *net_network_find(const struct net_table *t, const struct addr *a);
+
+/* The entry of an address of ours, or that of its network, or NULL. Constant time; packet path. */
 static inline const struct local_addr *net_local_find(
 	const struct net_table *t, const struct addr *a)
 {
@@ -158,7 +180,7 @@ static inline const struct local_addr *net_local_find(
 		const struct local_addr *l = &t->local[i & t->local_mask];
 
 		if (l->kind == LOCAL_NONE)
-			return NULL;
+			return unlikely(t->networks != NULL) ? net_network_find(t, a) : NULL;
 		if (addr_equal(&l->addr, a))
 			return l;
 	}

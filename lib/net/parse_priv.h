@@ -115,15 +115,15 @@ void parse_ipv6_unusual(struct pkt *p, uint32_t l3_len, const struct net_table *
 
 _Static_assert((int)PKT_OURS == LOCAL_PORT && (int)PKT_VIRTUAL == LOCAL_VIRTUAL, "flags by kind");
 
-/* Whether the destination is ours, also as p->flags. */
+/* Whether the destination is ours; sets p->flags. */
 static __rte_always_inline enum local_kind parse_local(
 	struct pkt *p, const uint8_t *l3, uint8_t family, const struct net_table *t)
 {
 	const struct addr dst = family == 4 ? addr_from_v4(load4(l3 + 16)) : addr_from_v6(l3 + 24);
-	enum local_kind kind = net_local(t, &dst, NULL);
+	const struct local_addr *l = net_local_find(t, &dst);
 
-	p->flags = (uint8_t)kind;
-	return kind;
+	p->flags = l ? l->flags : 0;
+	return l ? (enum local_kind)l->kind : LOCAL_NONE;
 }
 
 /* The checksum of len bytes from p->l4 on, which are in several segments, or whose sender left it

@@ -28,6 +28,20 @@
 #define NIC_RSS_KEY_ROOM 64
 extern const uint8_t nic_rss_key[NIC_RSS_KEY_ROOM];
 
+/* What the hash of a nic's TCP and UDP packets covers, which chooses their queue and comes with
+ * them.
+ */
+enum nic_hash {
+	NIC_HASH_NONE,        /* not known, or not known to be right */
+	NIC_HASH_TUPLE,       /* addresses and ports */
+	NIC_HASH_SOURCE,      /* source address and port alone, side by side */
+	NIC_HASH_DESTINATION, /* likewise */
+};
+
+/* Places of the redirection table that count: place i, of a hash whose low bits are i, is queue i
+ * modulo the queues. Larger tables repeat themselves. */
+#define NIC_HASH_TABLE 128
+
 /* nic.rx_offloads and nic.tx_offloads: what the device does for us; for each bit that is missing
  * there is a software path (parse.c, output.c). */
 #define NIC_RX_IP_CKSUM   0x01
@@ -74,6 +88,7 @@ struct nic {
 	uint16_t rx_offloads, tx_offloads;
 	uint16_t burst; /* packets a receive call, at most */
 	uint16_t rss;   /* NIC_RSS_*: what the device's hash covers, 0 without RSS */
+	uint8_t hash;   /* enum nic_hash: set, read back, and one queue for each that was wanted */
 	int socket;     /* NUMA node, or -1 */
 	struct rte_ether_addr mac;
 	char device[128]; /* as configured: "af_packet:lb-wan" */

@@ -45,6 +45,18 @@ static void put(uint8_t **at, size_t *len, const void *data, size_t n)
 	*len += n;
 }
 
+static size_t networks_serialise(const struct network_conf *list, unsigned int n, uint8_t **out)
+{
+	size_t len = 0;
+
+	put(out, &len, &n, sizeof(n));
+	for (unsigned int i = 0; i < n; i++) {
+		put(out, &len, &list[i].addr, sizeof(list[i].addr));
+		put(out, &len, &list[i].host_bits, 1);
+	}
+	return len;
+}
+
 /* Writes the configuration to out (if not NULL), fields only, no padding; returns its length. */
 static size_t conf_serialise(const struct net_conf *c, uint8_t *out)
 {
@@ -78,7 +90,10 @@ static size_t conf_serialise(const struct net_conf *c, uint8_t *out)
 	}
 	put(&out, &len, &c->n_virtuals, sizeof(c->n_virtuals));
 	put(&out, &len, c->virtuals, c->n_virtuals * sizeof(struct addr));
+	put(&out, &len, &c->n_sources, sizeof(c->n_sources));
 	put(&out, &len, c->sources, c->n_sources * sizeof(struct addr));
+	len += networks_serialise(c->networks, c->n_networks, &out);
+	len += networks_serialise(c->by_client, c->n_by_client, &out);
 	return len;
 }
 
@@ -236,8 +251,115 @@ static int build_locals(struct net_table *t, const struct net_conf *c)
 			l->ports == UINT64_MAX ? NET_PORT_NONE : (uint8_t)__builtin_ctzll(l->ports);
 		r->further[r->n_further++] = c->sources[i];
 	}
+	for (uint32_t i = 0; i <= t->local_mask; i++)
+		slots[i].flags = slots[i].kind; /* they are numbered alike */
 	return 0;
 }
+
+/* ---- virtual networks ----------------------------------------------------------------------- */
+
+/*
+ * Few and of few sizes: for each size a look at the table of networks with the address so far
+ * cleared, the smallest first. An address is in no network of the other family: of an IPv4 one of
+ * which more than its own bits are cleared, nothing is left.
+ */
+struct net_networks {
+	unsigned int n_sizes;
+	uint32_t mask;
+	uint8_t size[129]; /* host bits, rising */
+	struct local_addr slots[];
+};
+
+/* The slot of a network, a free one if it is not there. */
+static const struct local_addr *network_slot(
+	const struct net_networks *n, const struct addr *a, uint8_t host_bits)
+{
+	uint32_t i = net_local_hash(a);
+
+	while (n->slots[i & n->mask].kind != LOCAL_NONE &&
+		(n->slots[i & n->mask].host_bits != host_bits ||
+			!addr_equal(&n->slots[i & n->mask].addr, a)))
+		i++;
+	return &n->slots[i & n->mask];
+}
+
+const struct local_addr *net_network_find(const struct net_table *t, const struct addr *a)
+{
+	const struct net_networks *n = t->networks;
+
+	for (unsigned int i = 0; i < n->n_sizes; i++) {
+		const struct addr net = addr_network(a, n->size[i]);
+		const struct local_addr *l = network_slot(n, &net, n->size[i]);
+
+		if (l->kind != LOCAL_NONE)
+			return l;
+	}
+	return NULL;
+}
+
+static int build_networks(struct net_table *t, const struct net_conf *c)
+{
+	uint32_t size = rte_align32pow2(RTE_MAX(8u, 4 * c->n_networks));
+	bool used[129] = { false };
+	struct net_networks *n;
+
+	if (c->n_networks == 0)
+		return 0;
+	n = calloc(1, sizeof(*n) + size * sizeof(n->slots[0]));
+	if (!n)
+		return -ENOMEM;
+	t->networks = n;
+	n->mask = size - 1;
+	for (unsigned int i = 0; i < c->n_networks; i++) {
+		const struct network_conf *net = &c->networks[i];
+		const struct local_addr *slot = network_slot(n, &net->addr, net->host_bits);
+		struct local_addr *l = &n->slots[slot - n->slots];
+
+		*l = (struct local_addr){
+			.addr = net->addr,
+			.ports = further_ports(t->rest, &net->addr),
+			.kind = LOCAL_VIRTUAL,
+			.port = NET_PORT_NONE,
+			.flags = PKT_VIRTUAL,
+			.host_bits = net->host_bits,
+		};
+		used[net->host_bits] = true;
+	}
+	for (unsigned int i = 0; i < RTE_DIM(used); i++)
+		if (used[i])
+			n->size[n->n_sizes++] = (uint8_t)i;
+	return 0;
+}
+
+/* Whether packets to a virtual address or network are steered by the client's end: it, or a network
+ * around it whose services are its own too, is among those. */
+static bool is_by_client(const struct net_conf *c, const struct addr *a, uint8_t host_bits)
+{
+	for (unsigned int i = 0; i < c->n_by_client; i++) {
+		const struct network_conf *net = &c->by_client[i];
+		const struct addr around = addr_network(a, net->host_bits);
+
+		if (net->host_bits >= host_bits && addr_equal(&around, &net->addr))
+			return true;
+	}
+	return false;
+}
+
+static void mark_by_client(struct net_table *t, const struct net_conf *c)
+{
+	struct local_addr *local = (struct local_addr *)(uintptr_t)t->local;
+	struct net_networks *n = (struct net_networks *)(uintptr_t)t->networks;
+
+	for (uint32_t i = 0; c->n_by_client && i <= t->local_mask; i++)
+		if (local[i].kind == LOCAL_VIRTUAL && is_by_client(c, &local[i].addr, 0))
+			local[i].flags |= PKT_CLIENT;
+	for (uint32_t i = 0; n && i <= n->mask; i++)
+		if (n->slots[i].kind == LOCAL_VIRTUAL &&
+			is_by_client(c, &n->slots[i].addr, n->slots[i].host_bits))
+			n->slots[i].flags |= PKT_CLIENT;
+}
+
+/* ---- routes --------------------------------------------------------------------------------- */
 
 static void route_put(struct net_table_rest *r, struct prefix to, const struct addr *via,
 	uint8_t port, bool connected)
@@ -353,9 +475,13 @@ struct net_table *net_table_build(
 	if (!rc)
 		rc = build_locals(t, conf);
 	if (!rc)
-		rc = build_routes(t, conf);
+		rc = build_networks(t, conf);
 	if (!rc)
+		rc = build_routes(t, conf);
+	if (!rc) {
+		mark_by_client(t, conf);
 		return t;
+	}
 	net_table_free(t);
 	copy = NULL;
 fail:
@@ -377,6 +503,7 @@ void net_table_free(struct net_table *t)
 	free(r->addresses);
 	free(r->conf);
 	free(r);
+	free((void *)(uintptr_t)t->networks);
 	free((void *)(uintptr_t)t->local);
 	free((void *)(uintptr_t)t->port_of);
 	free(t);

@@ -45,7 +45,7 @@ static bool snapshot_load(struct worker *w)
 		return false;
 	if (unlikely(m != w->l4.model || m->version != w->model_version)) {
 		w->model_version = m->version;
-		w->net->table = m->net;
+		w->net->table = w->steer->table = m->net;
 		l4_set_model(&w->l4, m);
 	}
 	w->net->epoch = epoch;
