@@ -473,6 +473,7 @@ static int read_services(struct reader *r)
 		const json_t *o = json_array_get(array, i);
 		const char *protocol = get_text(r, rule, o, "protocol");
 		const char *no_flow = get_text(r, rule, o, "no-flow");
+		const char *client = get_text(r, rule, o, "client-address");
 		struct service_conf *s = &services[i];
 		int rc = read_vips(r, json_object_get(o, "address"), s);
 
@@ -483,6 +484,8 @@ static int read_services(struct reader *r)
 		s->mode = mode_of(get_text(r, rule, o, "mode"));
 		s->proto = protocol && !strcmp(protocol, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
+		s->client_address =
+			client && !strcmp(client, "toa") ? CLIENT_ADDRESS_TOA : CLIENT_ADDRESS_NONE;
 		read_timeouts(
 			r, timeouts_rule, json_object_get(o, "timeouts"), &base, &s->timeouts);
 	}

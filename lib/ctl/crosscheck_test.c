@@ -168,7 +168,8 @@ static const struct bad_case cases[] = {
 		"where packets are taken for clients'; another address is needed\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
-		"services[0].mode: \"net\"; needed is \"dr\" or \"nat\"; did you mean \"nat\"?\n" },
+		"services[0].mode: \"net\"; needed is \"dr\", \"nat\" or \"fullnat\"; did you mean "
+		"\"nat\"?\n" },
 };
 
 static void test_cases(void **state)

@@ -40,6 +40,7 @@ enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
 #define FLOW_ALIVE_FWD 0x10 /* ACK without RST seen after a RST, from the client, */
 #define FLOW_ALIVE_RET 0x20 /* from the server */
 #define FLOW_MIXED     0x40 /* one tuple is IPv6, the other IPv4: a struct flow6, and translated */
+#define FLOW_TELL      0x80 /* the server is still to be told who the client is */
 
 #define FLOW_EPOCH(e)  ((e)&0xffffff)
 

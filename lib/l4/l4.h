@@ -14,6 +14,7 @@
 
 #include "base/counter.h"
 #include "flow/flow.h"
+#include "flow/lport.h"
 #include "flow/steer.h"
 #include "l4/conn.h"
 #include "model/model.h"
@@ -32,6 +33,7 @@ struct l4 {
 	struct net_worker *net;
 	struct flow_table *flows;
 	struct steer *steer;
+	struct lport_table *lports;
 	struct sched_worker *sched;
 	uint32_t now_ms;
 	uint16_t fits[MODE_COUNT]; /* by mode: received packets up to this length fit everywhere */

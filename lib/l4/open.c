@@ -129,8 +129,8 @@ static struct flow *open_flow(
 	struct sched_key key;
 
 	key_of_packet(tuple, &key);
-	/* Another server when answers of the first choice could not be told from those of an older
-	 * flow. */
+	/* Another server when answers of the first choice could not be told from those of other
+	 * flows. */
 	for (int tries = 0; tries < 4; tries++) {
 		int pick = sched_pick(pool, l->sched, &key);
 
@@ -144,7 +144,7 @@ static struct flow *open_flow(
 			flow_begin(l, f, service, server);
 			return f;
 		}
-		if (reason != DROP_flow_clash)
+		if (reason != DROP_flow_clash && reason != DROP_no_local_port)
 			break;
 	}
 	if (reason == DROP_flow_table_full && !fwd_table[service->mode]->two_way) {

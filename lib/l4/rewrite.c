@@ -62,6 +62,34 @@ void rewrite_source(struct pkt *p, const void *address, rte_be16_t port)
 	rewrite_end(p, p->l3 + (p->family == 4 ? 12 : 8), p->l4, address, port);
 }
 
+void rewrite_ends(
+	struct pkt *p, const void *src, rte_be16_t sport, const void *dst, rte_be16_t dport)
+{
+	const rte_be16_t ports[2] = { sport, dport };
+	uint8_t *addrs = pkt_addrs(p);
+	uint32_t from[2], to[2];
+	uint64_t diff;
+
+	if (p->family == 4) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p->l3;
+
+		memcpy(from, addrs, 8);
+		memcpy(&to[0], src, 4);
+		memcpy(&to[1], dst, 4);
+		diff = wire_diff4(from[0], to[0]) + wire_diff4(from[1], to[1]);
+		ip->hdr_checksum = wire_adjust(ip->hdr_checksum, diff);
+		memcpy(addrs, to, 8);
+	} else {
+		diff = wire_diff16(addrs, src) + wire_diff16(addrs + 16, dst);
+		memcpy(addrs, src, 16);
+		memcpy(addrs + 16, dst, 16);
+	}
+	memcpy(&from[0], p->l4, 4);
+	memcpy(&to[0], ports, 4);
+	memcpy(p->l4, ports, 4);
+	l4_adjust(p, diff + wire_diff4(from[0], to[0]));
+}
+
 /* The value of an option, at offset at in the TCP header. */
 static void mss_clamp(struct pkt *p, uint32_t at, uint16_t max)
 {

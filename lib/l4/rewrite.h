@@ -13,6 +13,9 @@
  * them. */
 void rewrite_destination(struct pkt *p, const void *address, rte_be16_t port);
 void rewrite_source(struct pkt *p, const void *address, rte_be16_t port);
+/* Both at once. */
+void rewrite_ends(
+	struct pkt *p, const void *src, rte_be16_t sport, const void *dst, rte_be16_t dport);
 
 /* Time to live, or hop limit. */
 static inline uint8_t packet_ttl(const struct pkt *p)

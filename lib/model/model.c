@@ -16,7 +16,9 @@
 
 const char *mode_name(enum mode m)
 {
-	static const char *const names[MODE_COUNT] = { [MODE_DR] = "dr", [MODE_NAT] = "nat" };
+	static const char *const names[MODE_COUNT] = {
+		[MODE_DR] = "dr", [MODE_NAT] = "nat", [MODE_FULLNAT] = "fullnat"
+	};
 
 	return names[m];
 }
@@ -442,7 +444,8 @@ static bool vips_equal(const struct service *a, const struct service *b)
 static bool service_equal(const struct service *a, const struct service *b)
 {
 	return a->id == b->id && a->slot == b->slot && a->gen == b->gen && a->mode == b->mode &&
-	       a->proto == b->proto && a->no_flow == b->no_flow && a->pool == b->pool &&
+	       a->proto == b->proto && a->no_flow == b->no_flow &&
+	       a->client_address == b->client_address && a->pool == b->pool &&
 	       a->n_vips == b->n_vips && !strcmp(a->name, b->name) &&
 	       !memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) && vips_equal(a, b);
 }
@@ -464,6 +467,7 @@ static struct service *service_create(struct build *b, unsigned int i)
 	s->mode = (uint8_t)conf->mode;
 	s->proto = conf->proto;
 	s->no_flow = (uint8_t)conf->no_flow;
+	s->client_address = (uint8_t)conf->client_address;
 	s->pool = b->pool_slot[b->service_pool[i]];
 	s->timeouts = conf->timeouts;
 	s->n_vips = conf->n_vips;

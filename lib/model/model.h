@@ -33,7 +33,7 @@
 #define MODEL_POOLS_MAX    4096
 #define MODEL_WEIGHT_MAX   65535
 
-enum mode { MODE_DR, MODE_NAT, MODE_COUNT };
+enum mode { MODE_DR, MODE_NAT, MODE_FULLNAT, MODE_COUNT };
 const char *mode_name(enum mode m); /* "dr" */
 
 /* Drained: no new flows. Disabled: no flows at all, those there are end. */
@@ -92,6 +92,9 @@ struct timeouts {
 
 enum no_flow { NO_FLOW_DROP, NO_FLOW_RESET };
 
+/* How a server that sees another source address is told the client's. */
+enum client_address { CLIENT_ADDRESS_NONE, CLIENT_ADDRESS_TOA };
+
 struct service {
 	uint32_t refs;
 	char name[MODEL_NAME_MAX];
@@ -100,7 +103,8 @@ struct service {
 	uint8_t mode;    /* enum mode */
 	uint8_t proto;   /* IPPROTO_TCP or IPPROTO_UDP */
 	uint8_t no_flow; /* enum no_flow: NAT packets that are no first ones and have no entry */
-	uint16_t pool;   /* slot: model.pools[pool] */
+	uint8_t client_address; /* enum client_address */
+	uint16_t pool;          /* slot: model.pools[pool] */
 	struct timeouts timeouts;
 	unsigned int n_vips;
 	struct vip vips[]; /* in configuration order */
@@ -155,6 +159,7 @@ struct service_conf {
 	enum mode mode;
 	uint8_t proto;
 	enum no_flow no_flow;
+	enum client_address client_address;
 	struct timeouts timeouts;
 	const struct vip *vips;
 	unsigned int n_vips;

@@ -174,6 +174,7 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->requests =
 		rte_ring_create(name, REQUEST_DEPTH, w->socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	w->l4.flows = flow_table_create(&flows, w->now_ms);
+	w->l4.lports = lport_create(w->steer, LPORT_SETS_MAX, w->socket);
 	w->l4.sched = sched_worker_create(w->id, conf->n, w->socket);
 	w->l4.service = rte_calloc_socket(
 		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);
@@ -181,8 +182,8 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		"traffic", MODEL_SERVERS_MAX, sizeof(struct traffic), 64, w->socket);
 	w->l4.hop = rte_calloc_socket(
 		"hops", MODEL_SERVERS_MAX, sizeof(struct server_hop), 64, w->socket);
-	if (!w->requests || !w->l4.flows || !w->l4.sched || !w->l4.service || !w->l4.server ||
-		!w->l4.hop)
+	if (!w->requests || !w->l4.flows || !w->l4.lports || !w->l4.sched || !w->l4.service ||
+		!w->l4.server || !w->l4.hop)
 		return -ENOMEM;
 	return 0;
 }
@@ -280,6 +281,7 @@ static void worker_free(struct worker *w)
 	rte_free(w->l4.service);
 	if (w->l4.sched)
 		sched_worker_destroy(w->l4.sched);
+	lport_destroy(w->l4.lports);
 	flow_table_destroy(w->l4.flows);
 	rte_ring_free(w->requests);
 	rte_free(w);

@@ -106,10 +106,12 @@ static size_t transport_header(const struct frame *f, uint8_t *l4)
 		put2(l4 + 2, f->dport);
 		put4(l4 + 4, f->seq);
 		put4(l4 + 8, f->ack);
-		l4[12] = 5 << 4;
+		l4[12] = (uint8_t)((5 + f->options_len / 4) << 4);
 		l4[13] = f->flags;
 		put2(l4 + 14, f->window);
-		return 20;
+		if (f->options_len)
+			memcpy(l4 + 20, f->options, f->options_len);
+		return 20u + f->options_len;
 	case P_UDP:
 		put2(l4, f->sport);
 		put2(l4 + 2, f->dport);
@@ -208,6 +210,8 @@ static const char *read_transport(struct frame *f, const uint8_t *l3, const uint
 		f->ack = get4(l4 + 8);
 		f->flags = l4[13];
 		f->window = get2(l4 + 14);
+		f->options = l4 + 20;
+		f->options_len = (uint8_t)(head - 20);
 	} else if (f->proto != P_UDP) {
 		f->icmp_type = l4[0];
 		f->icmp_code = l4[1];
@@ -351,12 +355,15 @@ const char *frame_differs(const struct frame *a, const struct frame *b)
 	SAME(ack);
 	SAME(flags);
 	SAME(window);
+	SAME(options_len);
 	SAME(no_checksum);
 	SAME(icmp_type);
 	SAME(icmp_code);
 	SAME(icmp_rest);
 	SAME(payload_len);
 #undef SAME
+	if (a->options_len && memcmp(a->options, b->options, a->options_len) != 0)
+		return "options";
 	if (a->payload_len && memcmp(a->payload, b->payload, a->payload_len) != 0)
 		return "payload";
 	return NULL;

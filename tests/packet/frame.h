@@ -35,6 +35,9 @@ struct frame {
 	uint32_t seq, ack;
 	uint8_t flags;
 	uint16_t window;
+	const uint8_t
+		*options; /* TCP: behind the fixed header, a multiple of four bytes, at most 40 */
+	uint8_t options_len;
 	bool no_checksum; /* UDP over IPv4: sent without one */
 	uint8_t icmp_type, icmp_code;
 	uint32_t icmp_rest;     /* second word: identifier and sequence, MTU ... */

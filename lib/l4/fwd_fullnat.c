@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * FULLNAT: destination and source are both rewritten. The server sees one of our own addresses (its
+ * `sources`) with a local port, so its answers come back whatever its routes are, to the worker
+ * that has the flow. In both directions a packet becomes the flow's other tuple, the other way
+ * round.
+ *
+ * Of several sources a client always gets the same first; when its ports toward the server are used
+ * up, the next one.
+ */
+#include "l4.h"
+#include "net/clientaddr.h"
+#include "rewrite.h"
+
+#include <netinet/in.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_hash_crc.h>
+
+/* Segments that carry the client's address are no longer than what every IPv6 path and, in
+ * practice, every IPv4 path takes: their sender does not know of what is added, and could not make
+ * them shorter. */
+#define TOLD_MAX 1280
+
+static enum drop_reason fullnat_answers(struct l4 *l, const struct tuple *fwd,
+	const struct service *service, const struct server *server, struct tuple *back)
+{
+	uint32_t client = rte_hash_crc_8byte(fwd->src.q[0], 0);
+	enum drop_reason reason = DROP_no_source;
+
+	client = rte_hash_crc_8byte(fwd->src.q[1], client);
+	*back = (struct tuple){
+		.src = server->addr,
+		.sport = server->port ? rte_cpu_to_be_16(server->port) : fwd->dport,
+		.proto = fwd->proto,
+	};
+	for (unsigned int i = 0; i < server->n_sources; i++) {
+		back->dst = server->sources[(client % server->n_sources + i) % server->n_sources];
+		reason = lport_take(l->lports, back, l->now_ms);
+		if (reason == DROP_none)
+			break;
+	}
+	return reason;
+}
+
+static void fullnat_release(struct l4 *l, const struct tuple *back)
+{
+	lport_give(l->lports, back, l->now_ms);
+}
+
+/*
+ * `client-address`: "toa". The client's segments after its SYN carry its address until the server
+ * has said something after its SYN-ACK, which is the proof that it has had one of them.
+ */
+static void tell_client(struct l4 *l, struct pkt *p, struct flow *f)
+{
+	const bool established = f->state != CONN_SYN && f->state != CONN_SYN_ACK;
+	struct tuple t;
+
+	if (p->dir == DIR_RETURN) {
+		if (established && !(p->tcp_flags & (TCP_SYN | TCP_RST)))
+			f->flags &= (uint8_t)~FLOW_TELL;
+		return;
+	}
+	clientaddr_strip_toa(p);
+	if (p->tcp_flags & (TCP_SYN | TCP_RST))
+		return;
+	t = flow_tuple(f, DIR_FORWARD);
+	clientaddr_put_toa(p, &t.src, t.sport, RTE_MIN(l->fits[f->mode], (uint16_t)TOLD_MAX));
+}
+
+static void fullnat_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
+{
+	const uint8_t other = p->dir ^ 1;
+	const void *src, *dst;
+	rte_be16_t sport, dport;
+
+	if (unlikely(f->state == CONN_SYN && p->dir == DIR_FORWARD) &&
+		l->model->service[f->service]->client_address == CLIENT_ADDRESS_TOA)
+		f->flags |= FLOW_TELL;
+	if (unlikely(f->flags & FLOW_TELL))
+		tell_client(l, p, f);
+	src = flow_destination(f, other, &sport);
+	dst = flow_source(f, other, &dport);
+	rewrite_ends(p, src, sport, dst, dport);
+}
+
+static struct addr fullnat_next(const struct flow *f, uint8_t dir, const struct server *server)
+{
+	return flow_tuple(f, dir ^ 1).src;
+}
+
+const struct fwd_ops fwd_ops_fullnat = {
+	.name = "fullnat",
+	.two_way = true,
+	.answers = fullnat_answers,
+	.release = fullnat_release,
+	.rewrite = fullnat_rewrite,
+	.next = fullnat_next,
+};
