@@ -11,8 +11,7 @@
 #define TCP_OPTION_NOP 1
 #define TCP_OPTION_MSS 2
 
-/* The transport checksum takes up a change. A UDP checksum of 0 means none (RFC 768) and stays. */
-static void l4_adjust(struct pkt *p, uint64_t diff)
+void rewrite_l4_checksum(struct pkt *p, uint64_t diff)
 {
 	uint8_t *at = p->l4 + (p->proto == IPPROTO_TCP ? offsetof(struct rte_tcp_hdr, cksum)
 						       : offsetof(struct rte_udp_hdr, dgram_cksum));
@@ -49,7 +48,7 @@ static inline void rewrite_end(
 	}
 	memcpy(&old_port, port_at, 2);
 	memcpy(port_at, &port, 2);
-	l4_adjust(p, diff + wire_diff2(old_port, port));
+	rewrite_l4_checksum(p, diff + wire_diff2(old_port, port));
 }
 
 void rewrite_destination(struct pkt *p, const void *address, rte_be16_t port)
@@ -100,7 +99,7 @@ static void mss_clamp(struct pkt *p, uint32_t at, uint16_t max)
 		return;
 	memcpy(p->l4 + at, &to, 2);
 	/* At an odd offset its bytes stand in the other halves of two words (RFC 1071, 2 B). */
-	l4_adjust(
+	rewrite_l4_checksum(
 		p, at & 1 ? wire_diff2(rte_bswap16(from), rte_bswap16(to)) : wire_diff2(from, to));
 }
 

@@ -17,6 +17,10 @@ void rewrite_source(struct pkt *p, const void *address, rte_be16_t port);
 void rewrite_ends(
 	struct pkt *p, const void *src, rte_be16_t sport, const void *dst, rte_be16_t dport);
 
+/* The transport checksum takes up a change, made with wire_diff2() and its like. A UDP checksum of
+ * 0 means none (RFC 768) and stays. */
+void rewrite_l4_checksum(struct pkt *p, uint64_t diff);
+
 /* Time to live, or hop limit. */
 static inline uint8_t packet_ttl(const struct pkt *p)
 {
