@@ -447,6 +447,16 @@ static int read_vips(struct reader *r, const json_t *address, struct service_con
 	return 0;
 }
 
+/* ENCAP_IPIP, the default, if it is none. */
+static enum encap encap_of(const char *text)
+{
+	enum encap e = ENCAP_IPIP;
+
+	while (e < ENCAP_COUNT && (!text || strcmp(text, encap_name(e)) != 0))
+		e++;
+	return e < ENCAP_COUNT ? e : ENCAP_IPIP;
+}
+
 /* MODE_COUNT if it is none. */
 static enum mode mode_of(const char *text)
 {
@@ -482,6 +492,7 @@ static int read_services(struct reader *r)
 		s->name = get_name(o, "name");
 		s->pool = get_name(o, "pool");
 		s->mode = mode_of(get_text(r, rule, o, "mode"));
+		s->encap = encap_of(get_text(r, rule, o, "encapsulation"));
 		s->proto = protocol && !strcmp(protocol, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
 		s->client_address =

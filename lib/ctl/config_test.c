@@ -170,6 +170,28 @@ static void test_ports(void **state)
 	config_free(c);
 }
 
+static void test_encapsulation(void **state)
+{
+	struct config *c = read_good(AROUND(SERVERS(
+		"{'name': 'a', 'address': '10.0.0.11'}") ", 'services': ["
+							 "{'name': 'a', 'pool': 'web', 'mode': "
+							 "'tunnel', 'address': '192.0.2.10:1'},"
+							 "{'name': 'b', 'pool': 'web', 'mode': "
+							 "'tunnel', 'address': '192.0.2.10:2',"
+							 " 'encapsulation': 'gre'},"
+							 "{'name': 'c', 'pool': 'web', 'mode': "
+							 "'tunnel', 'address': "
+							 "'[2001:db8:1::10]:3', 'encapsulation': "
+							 "'gue'}]"));
+	const struct service_conf *s = c->model.services;
+
+	assert_int_equal(s[0].mode, MODE_TUNNEL);
+	assert_int_equal(s[0].encap, ENCAP_IPIP);
+	assert_int_equal(s[1].encap, ENCAP_GRE);
+	assert_int_equal(s[2].encap, ENCAP_GUE);
+	config_free(c);
+}
+
 static void test_services(void **state)
 {
 	struct config *c = read_good(
@@ -347,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_encapsulation),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_memory),

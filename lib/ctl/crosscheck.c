@@ -358,7 +358,8 @@ static void check_family(struct cross *x, unsigned int i, const struct pool_conf
 			addr_is_v4(&wrong->endpoint.addr) ? "IPv6" : "IPv4", mode_name(s->mode));
 }
 
-static void check_dr(struct cross *x, unsigned int i, const struct pool_conf *pool)
+/* Modes that leave packets as they are. */
+static void check_port(struct cross *x, unsigned int i, const struct pool_conf *pool)
 {
 	const struct service_conf *s = &x->c->model.services[i];
 	unsigned int more;
@@ -367,10 +368,21 @@ static void check_dr(struct cross *x, unsigned int i, const struct pool_conf *po
 
 	if (wrong)
 		fault_add(x->faults, at(x, "services[%u].mode", i),
-			"in mode dr packets arrive with the client's port, so %s of pool \"%s\" "
+			"in mode %s packets arrive with the client's port, so %s of pool \"%s\" "
 			"cannot "
 			"be asked on port %u; leave the servers' ports out, or use mode nat",
-			culprit(wrong, more, who), pool->name, wrong->endpoint.port);
+			mode_name(s->mode), culprit(wrong, more, who), pool->name,
+			wrong->endpoint.port);
+}
+
+static void check_dr(struct cross *x, unsigned int i, const struct pool_conf *pool)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	const struct server_conf *wrong;
+	unsigned int more;
+	char who[200];
+
+	check_port(x, i, pool);
 	wrong = x->net ? find_wrong(x, pool, s, behind_router, &more) : NULL;
 	if (wrong)
 		fault_warn(x->faults, at(x, "services[%u].mode", i),
@@ -378,6 +390,49 @@ static void check_dr(struct cross *x, unsigned int i, const struct pool_conf *po
 			"a "
 			"neighbour, not behind a router",
 			culprit(wrong, more, who), pool->name);
+}
+
+/* Whether the balancer has no address that the server can be spoken to from. */
+static bool no_source(
+	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
+{
+	const bool v4 = addr_is_v4(&server->endpoint.addr);
+
+	for (unsigned int i = 0; i < server->n_sources; i++)
+		if (addr_is_v4(&server->sources[i]) == v4)
+			return false;
+	for (unsigned int i = 0; i < x->net->n_ports; i++)
+		for (unsigned int j = 0; j < x->net->ports[i].n_addresses; j++)
+			if (addr_is_v4(&x->net->ports[i].addresses[j].addr) == v4)
+				return false;
+	return true;
+}
+
+static void check_tunnel(struct cross *x, unsigned int i, const struct pool_conf *pool)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	const struct server_conf *wrong;
+	unsigned int more;
+	char who[200];
+
+	check_port(x, i, pool);
+	wrong = x->net ? find_wrong(x, pool, s, no_source, &more) : NULL;
+	if (wrong)
+		fault_warn(x->faults, at(x, "services[%u].mode", i),
+			"no port has an %s address, which packets to %s of pool \"%s\" would "
+			"come from; give one to the port that leads there, or name one in the "
+			"pool's \"sources\"",
+			family(&wrong->endpoint.addr), culprit(wrong, more, who), pool->name);
+}
+
+static void check_encapsulation(struct cross *x, unsigned int i)
+{
+	const json_t *o = json_array_get(json_object_get(x->c->doc, "services"), i);
+	const enum mode mode = x->c->model.services[i].mode;
+
+	if (mode != MODE_TUNNEL && json_object_get(o, "encapsulation"))
+		fault_warn(x->faults, at(x, "services[%u].encapsulation", i),
+			"without effect: the service is of mode %s, not tunnel", mode_name(mode));
 }
 
 static void check_nat(struct cross *x, unsigned int i, const struct pool_conf *pool)
@@ -409,7 +464,11 @@ static void check_service(struct cross *x, unsigned int i)
 	if (pool->n_servers == 0)
 		fault_warn(x->faults, at(x, "services[%u].pool", i), "pool \"%s\" has no servers",
 			pool->name);
-	check_family(x, i, pool);
+	check_encapsulation(x, i);
+	if (s->mode == MODE_TUNNEL)
+		check_tunnel(x, i, pool);
+	else
+		check_family(x, i, pool);
 	if (s->mode == MODE_DR)
 		check_dr(x, i, pool);
 	else if (s->mode == MODE_NAT)

@@ -95,6 +95,26 @@ static const struct bad_case cases[] = {
 		"warning: services[0].mode: server \"a\" (172.16.0.11) of pool \"web\" is in "
 		"no network of a port; in mode dr a server must be a neighbour, not behind a "
 		"router\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'tunnel', 'address': '192.0.2.10:8080'")),
+		"services[0].mode: in mode tunnel packets arrive with the client's port, so "
+		"server \"a\" (10.0.0.11:80) of pool \"web\" cannot be asked on port 80; "
+		"leave the servers' ports out, or use mode nat\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
+	  "'af_packet:w', 'addresses': ['192.0.2.1/24']}], " SERVERS(
+		  "{'name': 'a', 'address': '2001:db8:2::11'}") ", " SERVICE("'mode': 'tunnel', "
+									     "'address': "
+									     "'192.0.2.10:80'") "}",
+		"warning: services[0].mode: no port has an IPv6 address, which packets to "
+		"server \"a\" (2001:db8:2::11) of pool \"web\" would come from; give one "
+		"to the port that leads there, or name one in the pool's \"sources\"\n" },
+	{ AROUND("'pools': [{'name': 'web', 'sources': ['fd00::5'], 'servers': "
+		 "[{'name': 'a', 'address': '2001:db8:2::11'}]}], " SERVICE(
+			 "'mode': 'tunnel', 'address': '192.0.2.10:80'")),
+		"" },
+	{ AROUND(POOL ", " SERVICE(
+		  "'mode': 'nat', 'encapsulation': 'gue', 'address': '192.0.2.10:80'")),
+		"warning: services[0].encapsulation: without effect: the service is of mode "
+		"nat, not tunnel\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].pool: server \"a\" (10.0.0.11:80) of pool \"web\" is IPv4, and "
 		"the service has an IPv6 address; mode nat needs servers of the family of all "
@@ -168,7 +188,8 @@ static const struct bad_case cases[] = {
 		"where packets are taken for clients'; another address is needed\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
-		"services[0].mode: \"net\"; needed is \"dr\", \"nat\" or \"fullnat\"; did you mean "
+		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "
+		"did you mean "
 		"\"nat\"?\n" },
 };
 

@@ -11,6 +11,16 @@
 #include <netinet/in.h>
 
 #include "base/invariant.h"
+#include "path.h"
+
+static void set_fits(struct l4 *l)
+{
+	const uint16_t known = path_floor(l->paths, l->now_ms);
+	const uint16_t path = known && known < l->mtu ? known : l->mtu;
+
+	for (unsigned int i = 0; i < MODE_COUNT; i++)
+		l->fits[i] = (fwd_table[i]->splits ? path : l->mtu) - fwd_table[i]->growth;
+}
 
 void l4_set_model(struct l4 *l, const struct model *m)
 {
@@ -19,8 +29,8 @@ void l4_set_model(struct l4 *l, const struct model *m)
 	for (unsigned int i = 0; i < net_port_count(m->net); i++)
 		mtu = RTE_MIN(mtu, net_mtu(l->net, (uint8_t)i));
 	l->model = m;
-	for (unsigned int i = 0; i < MODE_COUNT; i++)
-		l->fits[i] = mtu - fwd_table[i]->growth;
+	l->mtu = mtu;
+	set_fits(l);
 }
 
 /* ---- hit ------------------------------------------------------------------------------------ */
@@ -32,22 +42,44 @@ static inline bool flow_is_current(const struct l4 *l, const struct flow *f)
 	       l->model->server_gen[f->server] == f->server_gen;
 }
 
+/* What the link toward next takes; 0: there is no way. */
+static uint16_t link_mtu(const struct l4 *l, const struct pkt *p, const struct addr *next)
+{
+	struct route_hop hop;
+
+	if (p->adj != ADJ_NONE)
+		return net_mtu(l->net, adj_word_port(neigh_word(l->net->neigh, p->adj)));
+	return net_route(l->model->net, next, &hop) ? net_mtu(l->net, hop.port) : 0;
+}
+
+/* Lets a packet that is too big go in fragments. Its sender hears of it, so that the next one fits;
+ * an IPv6 host of no less than 1,280 bytes, which it may always send (RFC 2473 7.1). */
+static void send_split(struct l4 *l, struct pkt *p, uint16_t mtu)
+{
+	const uint16_t told = p->family == 6 ? RTE_MAX(mtu, RTE_IPV6_MIN_MTU) : mtu;
+
+	if (!packet_may_split(p) && p->l3_len > told)
+		icmp_error(l->net, p, ICMP_ERR_TOO_BIG, told);
+	p->flags |= PKT_SPLIT;
+}
+
 bool l4_may_pass(struct l4 *l, struct pkt *p, const struct service *service,
 	const struct server *server, const struct addr *next)
 {
 	const struct fwd_ops *mode = fwd_table[service->mode];
-	struct route_hop hop;
-	uint16_t mtu;
+	uint16_t mtu = link_mtu(l, p, next);
 
-	if (!net_route(l->model->net, next, &hop))
+	if (mtu == 0)
 		return true;
-	mtu = net_mtu(l->net, hop.port);
 	if (mode->limit)
 		mtu = mode->limit(l, p, service, server, mtu);
-	if (p->l3_len <= mtu || packet_may_split(p))
+	if (p->l3_len <= mtu)
 		return true;
-	net_too_big(l->net, p, mtu);
-	return false;
+	if (mode->splits)
+		send_split(l, p, mtu);
+	else if (!packet_may_split(p))
+		net_too_big(l->net, p, mtu);
+	return p->verdict != PKT_DROP;
 }
 
 static inline void rewrite(struct l4 *l, const struct fwd_ops *mode, struct pkt *p, struct flow *f)
@@ -207,6 +239,7 @@ unsigned int l4_expire(struct l4 *l, unsigned int max)
 	struct flow *due[BURST_MAX];
 	unsigned int n = flow_due(l->flows, l->now_ms, due, RTE_MIN(max, RTE_DIM(due))), over = 0;
 
+	set_fits(l);
 	for (unsigned int i = 0; i < n; i++) {
 		uint32_t deadline = l4_deadline(l, due[i]);
 

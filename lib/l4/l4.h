@@ -20,6 +20,8 @@
 #include "model/model.h"
 #include "sched/sched.h"
 
+struct path_table; /* l4/path.h */
+
 /* The adjacency of a server's address; valid while epoch is the neighbours' and gen the slot's. A
  * generation is never 0. */
 struct server_hop {
@@ -36,12 +38,15 @@ struct l4 {
 	struct lport_table *lports;
 	struct sched_worker *sched;
 	uint32_t now_ms;
+	struct path_table *paths;  /* shared by all workers */
+	uint16_t mtu;              /* the least of all ports */
 	uint16_t fits[MODE_COUNT]; /* by mode: received packets up to this length fit everywhere */
 	bool moved;                /* this burst opened or closed flows: look up again */
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	struct traffic *service;            /* by service slot */
 	struct traffic *server;             /* by server slot */
 	struct server_hop *hop;             /* likewise */
+	uint16_t tunnel_id;                 /* of the last outer IPv4 packet */
 };
 
 struct fwd_ops {
@@ -50,6 +55,9 @@ struct fwd_ops {
 	 * and a packet without a flow cannot be forwarded. Otherwise it goes by Maglev. */
 	bool two_way;
 	uint16_t growth; /* bytes that rewriting adds to a packet, at most */
+	/* What is too big and must not be fragmented goes out in fragments all the same, besides
+	 * the message to its sender, who may never hear it. */
+	bool splits;
 	/* two_way: the tuple of the answers of a new flow. Takes what that needs (a local port).
 	 * DROP_none, or why there is none. */
 	enum drop_reason (*answers)(struct l4 *l, const struct tuple *fwd,

@@ -16,9 +16,10 @@
 
 const char *mode_name(enum mode m)
 {
-	static const char *const names[MODE_COUNT] = {
-		[MODE_DR] = "dr", [MODE_NAT] = "nat", [MODE_FULLNAT] = "fullnat"
-	};
+	static const char *const names[MODE_COUNT] = { [MODE_DR] = "dr",
+		[MODE_NAT] = "nat",
+		[MODE_FULLNAT] = "fullnat",
+		[MODE_TUNNEL] = "tunnel" };
 
 	return names[m];
 }
@@ -244,7 +245,7 @@ static int check_services(struct build *b)
 			continue;
 		if (pool >= 0) {
 			b->service_pool[i] = (unsigned int)pool;
-			b->want_maglev[pool] |= s->mode == MODE_DR;
+			b->want_maglev[pool] |= s->mode == MODE_DR || s->mode == MODE_TUNNEL;
 			continue;
 		}
 		const char *guess = names_closest(&b->pools, s->pool);
@@ -444,7 +445,7 @@ static bool vips_equal(const struct service *a, const struct service *b)
 static bool service_equal(const struct service *a, const struct service *b)
 {
 	return a->id == b->id && a->slot == b->slot && a->gen == b->gen && a->mode == b->mode &&
-	       a->proto == b->proto && a->no_flow == b->no_flow &&
+	       a->proto == b->proto && a->encap == b->encap && a->no_flow == b->no_flow &&
 	       a->client_address == b->client_address && a->pool == b->pool &&
 	       a->n_vips == b->n_vips && !strcmp(a->name, b->name) &&
 	       !memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) && vips_equal(a, b);
@@ -466,6 +467,7 @@ static struct service *service_create(struct build *b, unsigned int i)
 		b, SLOT_SERVICE, service_key(s->id, conf->mode, conf->proto), &s->gen, path);
 	s->mode = (uint8_t)conf->mode;
 	s->proto = conf->proto;
+	s->encap = (uint8_t)conf->encap;
 	s->no_flow = (uint8_t)conf->no_flow;
 	s->client_address = (uint8_t)conf->client_address;
 	s->pool = b->pool_slot[b->service_pool[i]];

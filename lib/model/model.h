@@ -25,6 +25,7 @@
 #include "base/addr.h"
 #include "base/fault.h"
 #include "base/hash.h"
+#include "net/encap.h"
 #include "net/net.h"
 
 #define MODEL_NAME_MAX     64   /* with the NUL */
@@ -33,7 +34,7 @@
 #define MODEL_POOLS_MAX    4096
 #define MODEL_WEIGHT_MAX   65535
 
-enum mode { MODE_DR, MODE_NAT, MODE_FULLNAT, MODE_COUNT };
+enum mode { MODE_DR, MODE_NAT, MODE_FULLNAT, MODE_TUNNEL, MODE_COUNT };
 const char *mode_name(enum mode m); /* "dr" */
 
 /* Drained: no new flows. Disabled: no flows at all, those there are end. */
@@ -64,8 +65,9 @@ struct pool {
 	uint16_t n_servers;
 	char name[MODEL_NAME_MAX];
 	const struct sched_ops *sched;
-	void *sched_table;  /* compiled by sched->build(), immutable */
-	void *maglev_table; /* for packets without an entry (DR); NULL where no service needs it */
+	void *sched_table;       /* compiled by sched->build(), immutable */
+	void *maglev_table;      /* for packets without an entry (DR, tunnel); NULL where no service
+				    needs it */
 	struct server servers[]; /* in configuration order */
 };
 
@@ -102,6 +104,7 @@ struct service {
 	uint16_t slot, gen;
 	uint8_t mode;    /* enum mode */
 	uint8_t proto;   /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t encap;   /* enum encap: mode tunnel */
 	uint8_t no_flow; /* enum no_flow: NAT packets that are no first ones and have no entry */
 	uint8_t client_address; /* enum client_address */
 	uint16_t pool;          /* slot: model.pools[pool] */
@@ -158,6 +161,7 @@ struct service_conf {
 	const char *pool;
 	enum mode mode;
 	uint8_t proto;
+	enum encap encap;
 	enum no_flow no_flow;
 	enum client_address client_address;
 	struct timeouts timeouts;

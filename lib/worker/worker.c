@@ -14,6 +14,7 @@
 #include <rte_pause.h>
 
 #include "base/log.h"
+#include "l4/path.h"
 
 #define HANDOFF_DEPTH 1024
 #define REQUEST_DEPTH 16
@@ -169,6 +170,8 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->tsc_hz = conf->tsc_hz ? conf->tsc_hz : rte_get_tsc_hz();
 	w->net = w->l4.net = all->net[w->id];
 	w->steer = w->l4.steer = all->steer[w->id];
+	w->l4.paths = all->paths;
+	w->l4.tunnel_id = w->id;
 	w->now_ms = w->net->now_ms;
 	snprintf(name, sizeof(name), "requests_%hu", w->id);
 	w->requests =
@@ -249,7 +252,8 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 	all->net = net_workers_create(conf->n + 1, conf->nics, conf->n_nics, conf->neigh,
 		conf->neigh_conf, conf->pools, sockets);
 	all->steer = steer_create(conf->n, HANDOFF_DEPTH, sockets);
-	if (!all->net || !all->steer)
+	all->paths = path_table_create();
+	if (!all->net || !all->steer || !all->paths)
 		goto fail;
 	set_clocks(all, conf);
 	for (unsigned int i = 0; i < conf->n; i++) {
@@ -296,6 +300,7 @@ void workers_destroy(struct workers *all)
 			worker_free(all->worker[i]);
 	if (all->steer)
 		steer_destroy(all->steer, all->n);
+	path_table_destroy(all->paths);
 	if (all->net)
 		net_workers_destroy(all->net, all->n + 1);
 	free(all->worker);

@@ -105,6 +105,7 @@ struct workers {
 	struct worker **worker;
 	struct net_worker **net; /* n + 1; the last is the control core's */
 	struct steer **steer;
+	struct path_table *paths; /* what is known of the ways to servers */
 	struct rcu *rcu;
 };
 

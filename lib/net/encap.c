@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Headers of tunnels: see encap.h. */
+#include "encap.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_ether.h>
+#include <rte_gre.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "poison.h"
+#include "wire.h"
+
+#define TTL         64
+#define LINK_MAX    (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN) /* what output writes in front */
+#define GRE_LEN     4
+#define GUE_LEN     4
+#define PORTS_FIRST 49152 /* dynamic ports (RFC 6335 6) */
+#define PORTS_MASK  0x3fff
+#define LABEL_MASK  0xfffff
+
+const char *encap_name(enum encap e)
+{
+	static const char *const names[ENCAP_COUNT] = {
+		[ENCAP_IPIP] = "ipip", [ENCAP_GRE] = "gre", [ENCAP_GUE] = "gue"
+	};
+
+	return names[e];
+}
+
+/* ---- what goes in ---------------------------------------------------------------------------- */
+
+static uint8_t inner_tos(const struct pkt *p)
+{
+	return p->family == 4 ? p->l3[1] : (uint8_t)(p->l3[0] << 4 | p->l3[1] >> 4);
+}
+
+static bool inner_may_split(const struct pkt *p)
+{
+	return (p->flags & PKT_SPLIT) ||
+	       (p->family == 4 && !(p->l3[offsetof(struct rte_ipv4_hdr, fragment_offset)] &
+					  (RTE_IPV4_HDR_DF_FLAG >> 8)));
+}
+
+/* Whether the checksum of what p carries covers all of it. */
+static bool is_covered(const struct pkt *p)
+{
+	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)p->l4;
+
+	if (p->proto == IPPROTO_TCP)
+		return true;
+	return p->proto == IPPROTO_UDP && udp->dgram_cksum != 0 &&
+	       rte_be_to_cpu_16(udp->dgram_len) == p->l4_len;
+}
+
+/* The sum of the whole inner packet. A right checksum makes transport and pseudo header 0xffff, so
+ * that the one is the other's complement. */
+static uint64_t inner_sum(const struct pkt *p)
+{
+	const uint64_t sum = wire_sum(p->l3, (size_t)(p->l4 - p->l3), 0);
+
+	if (likely(is_covered(p)))
+		return sum +
+		       (uint16_t)~wire_fold(wire_pseudo(p->l3, p->family, p->proto, p->l4_len));
+	return wire_sum_mbuf(
+		p->mbuf, (uint32_t)(p->l4 - rte_pktmbuf_mtod(p->mbuf, uint8_t *)), p->l4_len, sum);
+}
+
+/* ---- headers --------------------------------------------------------------------------------- */
+
+static void put4(uint8_t *l3, uint8_t proto, uint8_t tos, bool split, uint16_t len,
+	const struct encap_outer *o)
+{
+	struct rte_ipv4_hdr ip = {
+		.version_ihl = 0x45,
+		.type_of_service = tos,
+		.total_length = rte_cpu_to_be_16(len),
+		.packet_id = rte_cpu_to_be_16(o->id),
+		.fragment_offset = split ? 0 : RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = TTL,
+		.next_proto_id = proto,
+		.src_addr = addr_v4(o->src),
+		.dst_addr = addr_v4(o->dst),
+	};
+
+	ip.hdr_checksum = (uint16_t)~wire_fold(wire_sum_ipv4(&ip));
+	memcpy(l3, &ip, sizeof(ip));
+}
+
+static void put6(uint8_t *l3, uint8_t proto, uint8_t tos, uint16_t len, const struct encap_outer *o)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)l3;
+
+	ip->vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)tos << 20 | (o->hash & LABEL_MASK));
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)(len - sizeof(*ip)));
+	ip->proto = proto;
+	ip->hop_limits = TTL;
+	memcpy(ip->src_addr, o->src->b, sizeof(ip->src_addr));
+	memcpy(ip->dst_addr, o->dst->b, sizeof(ip->dst_addr));
+}
+
+static void put_gre(uint8_t *at, uint8_t inner_family)
+{
+	const rte_be16_t head[2] = { 0,
+		inner_family == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6) };
+
+	memcpy(at, head, GRE_LEN);
+}
+
+/* UDP and GUE; l3 is the outer header, len the UDP datagram's, payload the inner packet's sum. */
+static void put_gue(uint8_t *at, const uint8_t *l3, uint8_t family, uint8_t inner_family,
+	uint16_t len, uint32_t hash, uint64_t payload)
+{
+	struct {
+		struct rte_udp_hdr udp;
+		uint8_t gue[GUE_LEN]; /* variant 0, no optional fields; what is inside; no flags */
+	} h = {
+		.udp = { .src_port =
+				 rte_cpu_to_be_16((uint16_t)(PORTS_FIRST + (hash & PORTS_MASK))),
+			.dst_port = RTE_BE16(ENCAP_GUE_PORT),
+			.dgram_len = rte_cpu_to_be_16(len) },
+		.gue = { 0, inner_family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6 },
+	};
+	const uint16_t sum = (uint16_t)~wire_fold(
+		wire_sum(&h, sizeof(h), payload) + wire_pseudo(l3, family, IPPROTO_UDP, len));
+
+	h.udp.dgram_cksum = sum ? sum : 0xffff;
+	memcpy(at, &h, sizeof(h));
+}
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+/* Room for bytes more in front of the packet; where a driver left little, at the cost of that
+ * behind it. */
+static bool make_room(struct pkt *p, uint32_t bytes)
+{
+	struct rte_mbuf *m = p->mbuf;
+	const uint32_t front = (uint32_t)(p->l3 - (uint8_t *)m->buf_addr);
+	const uint32_t behind = m->buf_len - RTE_MIN(front + p->l3_len, (uint32_t)m->buf_len);
+
+	pkt_unpoison(m);
+	if (likely(front >= bytes + LINK_MAX))
+		return true;
+
+	const uint32_t shift = bytes + LINK_MAX - front;
+
+	if (m->nb_segs != 1 || behind < shift)
+		return false;
+	memmove(p->l3 + shift, p->l3, p->l3_len);
+	p->l3 += shift;
+	p->l4 += shift;
+	m->data_off = (uint16_t)(m->data_off + shift);
+	return true;
+}
+
+enum drop_reason encap_push(struct pkt *p, enum encap e, const struct encap_outer *outer)
+{
+	const uint8_t family = addr_is_v4(outer->dst) ? 4 : 6, inside = p->family;
+	const uint16_t bytes = encap_overhead(e, family), ip_len = family == 4 ? 20 : 40;
+	const uint8_t tos = inner_tos(p);
+	const bool split = inner_may_split(p);
+	uint8_t proto = inside == 4 ? IPPROTO_IPIP : IPPROTO_IPV6, *l3;
+	uint64_t payload = 0;
+	uint16_t len;
+
+	if (unlikely((uint32_t)p->l3_len + bytes > UINT16_MAX))
+		return DROP_too_big;
+	if (unlikely(!make_room(p, bytes)))
+		return DROP_no_headroom;
+	len = (uint16_t)(p->l3_len + bytes);
+	l3 = p->l3 - bytes;
+	if (e == ENCAP_GRE) {
+		proto = IPPROTO_GRE;
+		put_gre(l3 + ip_len, inside);
+	} else if (e == ENCAP_GUE) {
+		proto = IPPROTO_UDP;
+		payload = inner_sum(p);
+	}
+	if (family == 4)
+		put4(l3, proto, tos, split, len, outer);
+	else
+		put6(l3, proto, tos, len, outer);
+	if (e == ENCAP_GUE)
+		put_gue(l3 + ip_len, l3, family, inside, (uint16_t)(len - ip_len), outer->hash,
+			payload);
+	p->l3 = l3;
+	p->l3_len = len;
+	p->family = family;
+	return DROP_none;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+bool encap_inner(uint8_t proto, const uint8_t *l4, uint32_t len, uint32_t *off)
+{
+	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)l4;
+	uint32_t word;
+
+	switch (proto) {
+	case IPPROTO_IPIP:
+	case IPPROTO_IPV6:
+		*off = 0;
+		return true;
+	case IPPROTO_GRE:
+		if (len < GRE_LEN)
+			return false;
+		memcpy(&word, l4, sizeof(word));
+		*off = GRE_LEN;
+		return word == RTE_BE32(RTE_ETHER_TYPE_IPV4) ||
+		       word == RTE_BE32(RTE_ETHER_TYPE_IPV6);
+	case IPPROTO_UDP:
+		*off = sizeof(*udp) + GUE_LEN;
+		return len >= sizeof(*udp) && udp->dst_port == RTE_BE16(ENCAP_GUE_PORT);
+	default:
+		return false;
+	}
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packets in packets: the headers that take a client's packet to a server as it is, over any number
+ * of routers, and what a server's kernel takes off again.
+ *
+ *   ENCAP_IPIP  IP | inner packet                   RFC 2003, RFC 2473, RFC 4213
+ *   ENCAP_GRE   IP | GRE, 4 bytes | inner packet    RFC 2784
+ *   ENCAP_GUE   IP | UDP | GUE, 4 bytes | inner     draft-ietf-intarea-gue, variant 0
+ *
+ * Either IP is 4 or 6. What always holds of the outer header:
+ *
+ *   - its type of service is the inner one, ECN bits included (RFC 6040 4.1, normal mode);
+ *   - it begins with a time to live of its own, 64;
+ *   - over IPv4, don't fragment is as inside; an IPv6 packet inside counts as not to be
+ *     fragmented, and one with PKT_SPLIT as to be;
+ *   - the IPv6 flow label and GUE's source port are the same for all packets of a flow and differ
+ *     between flows, so that routers and devices with several queues spread them (RFC 6438).
+ *
+ * GUE's UDP checksum is written for IPv4 too. RFC 6935 would allow none over IPv6, under conditions
+ * (RFC 6936 5) that nobody here can know to be met; and it costs next to nothing, for TCP's and
+ * UDP's own checksums inside, which parse.c has found right, say what the payload sums up to.
+ */
+#ifndef NET_ENCAP_H
+#define NET_ENCAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/drop.h"
+#include "net/pkt.h"
+
+enum encap { ENCAP_IPIP, ENCAP_GRE, ENCAP_GUE, ENCAP_COUNT };
+const char *encap_name(enum encap e); /* "ipip" */
+
+#define ENCAP_GUE_PORT 6080
+#define ENCAP_MAX      52 /* most bytes that encapsulation adds: IPv6, UDP, GUE */
+
+/* Bytes in front of the inner packet. family: of the outer one. */
+static inline uint16_t encap_overhead(enum encap e, uint8_t family)
+{
+	static const uint8_t behind_ip[ENCAP_COUNT] = { [ENCAP_GRE] = 4, [ENCAP_GUE] = 12 };
+
+	return (uint16_t)((family == 4 ? 20 : 40) + behind_ip[e]);
+}
+
+struct encap_outer {
+	const struct addr *src, *dst; /* of one family */
+	uint32_t hash;                /* of the flow */
+	uint16_t id;                  /* IPv4: of the datagram (RFC 6864) */
+};
+
+/*
+ * Puts the headers in front of p: l3, l3_len and family are the outer packet's afterwards, l4 and
+ * proto stay the inner one's. p is a checked TCP or UDP packet or an ICMP message. DROP_none, or
+ * why it cannot be: DROP_no_headroom, or DROP_too_big for an IP packet.
+ */
+enum drop_reason encap_push(struct pkt *p, enum encap e, const struct encap_outer *outer);
+
+/*
+ * Looks for what encap_push() has put in: proto is the protocol of an IP header, behind which len
+ * bytes are at hand at l4. *off becomes where the inner packet begins, which may be at len or
+ * later. False: that is no header of a tunnel.
+ */
+bool encap_inner(uint8_t proto, const uint8_t *l4, uint32_t len, uint32_t *off);
+
+#endif
