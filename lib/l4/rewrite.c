@@ -86,7 +86,7 @@ void rewrite_ends(
 	memcpy(&from[0], p->l4, 4);
 	memcpy(&to[0], ports, 4);
 	memcpy(p->l4, ports, 4);
-	l4_adjust(p, diff + wire_diff4(from[0], to[0]));
+	rewrite_l4_checksum(p, diff + wire_diff4(from[0], to[0]));
 }
 
 /* The value of an option, at offset at in the TCP header. */
