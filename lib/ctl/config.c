@@ -439,8 +439,8 @@ static int read_vips(struct reader *r, const json_t *address, struct service_con
 		const char *text =
 			json_string_value(s->vip_list ? json_array_get(address, i) : address);
 
-		if (text)
-			vip_parse(text, &vips[i]);
+		if (text && vip_parse(text, &vips[i]) == 0 && vip_too_large(&vips[i]))
+			vips[i] = (struct vip){ 0 };
 	}
 	s->vips = vips;
 	s->n_vips = (unsigned int)n;

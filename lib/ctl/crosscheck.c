@@ -14,6 +14,8 @@ struct cross {
 	struct faults *faults;
 	struct addr *virtuals; /* of all services, sorted */
 	size_t n_virtuals;
+	const struct vip **networks; /* those that are whole networks */
+	size_t n_networks;
 	const struct pool_conf **pools; /* those with a name, sorted by it */
 	size_t n_pools;
 	char path[96];
@@ -168,6 +170,9 @@ static int addr_order(const void *a, const void *b)
 
 static bool is_virtual(const struct cross *x, const struct addr *a)
 {
+	for (size_t i = 0; i < x->n_networks; i++)
+		if (vip_holds(x->networks[i], a))
+			return true;
 	return bsearch(a, x->virtuals, x->n_virtuals, sizeof(*a), addr_order);
 }
 
@@ -245,20 +250,66 @@ static const char *at_vip(struct cross *x, unsigned int service, unsigned int vi
 	return at(x, "services[%u].address", service);
 }
 
+static const char *vip_text(const struct vip *v, char text[static PREFIX_TEXT])
+{
+	const struct prefix p = vip_prefix(v);
+
+	return v->host_bits ? prefix_format(&p, text) : addr_format(&v->addr, text);
+}
+
+/* Who is in a virtual network can be spoken to no more: it is ours then. */
+static void check_network(struct cross *x, unsigned int i, unsigned int j)
+{
+	const struct vip *v = &x->c->model.services[i].vips[j];
+	const struct net_conf *net = x->net;
+	const char *path = at_vip(x, i, j);
+	char whole[PREFIX_TEXT], other[PREFIX_TEXT];
+
+	vip_text(v, whole);
+	for (unsigned int p = 0; p < net->n_ports; p++) {
+		const struct port_conf *port = &net->ports[p];
+
+		for (unsigned int k = 0; k < port->n_addresses; k++) {
+			const struct prefix own = prefix_network(&port->addresses[k]);
+
+			if (own.len >= vip_prefix(v).len && vip_holds(v, &own.addr))
+				fault_add(x->faults, path,
+					"%s takes in %s, the network of ports[%u]: all neighbours "
+					"there would be virtual addresses; a network beside it, "
+					"or a smaller part of it, is needed",
+					whole, prefix_format(&own, other), p);
+		}
+		for (unsigned int k = 0; k < port->n_gateways; k++)
+			if (vip_holds(v, &port->gateways[k]))
+				fault_add(x->faults, path,
+					"%s takes in %s, a gateway of ports[%u]; a network without "
+					"it is needed",
+					whole, addr_format(&port->gateways[k], other), p);
+	}
+	for (unsigned int r = 0; r < net->n_routes; r++)
+		if (vip_holds(v, &net->routes[r].via))
+			fault_add(x->faults, path,
+				"%s takes in %s, the router of routes[%u]; a network without it is "
+				"needed",
+				whole, addr_format(&net->routes[r].via, other), r);
+}
+
 static void check_vips(struct cross *x, unsigned int i)
 {
 	const struct service_conf *s = &x->c->model.services[i];
-	char text[ADDR_TEXT];
+	char text[PREFIX_TEXT];
 
 	for (unsigned int j = 0; j < s->n_vips; j++) {
-		const struct addr *a = &s->vips[j].addr;
+		const struct vip *v = &s->vips[j];
 
-		if (addr_is_zero(a) || network_of(x->net, a))
+		if (v->host_bits)
+			check_network(x, i, j);
+		if (addr_is_zero(&v->addr) || network_of(x->net, &v->addr))
 			continue;
 		fault_warn(x->faults, at_vip(x, i, j),
 			"%s is in no network of a port: nobody will ask for it by ARP or ND, so a "
 			"router must send it here",
-			addr_format(a, text));
+			vip_text(v, text));
 	}
 }
 
@@ -483,12 +534,16 @@ static bool sort_names(struct cross *x)
 	for (unsigned int i = 0; i < m->n_services; i++)
 		n += m->services[i].n_vips;
 	x->virtuals = calloc(n + 1, sizeof(*x->virtuals));
+	x->networks = calloc(n + 1, sizeof(const struct vip *));
 	x->pools = calloc(m->n_pools + 1, sizeof(const struct pool_conf *));
-	if (!x->virtuals || !x->pools)
+	if (!x->virtuals || !x->networks || !x->pools)
 		return false;
 	for (unsigned int i = 0; i < m->n_services; i++)
 		for (unsigned int j = 0; j < m->services[i].n_vips; j++)
-			x->virtuals[x->n_virtuals++] = m->services[i].vips[j].addr;
+			if (m->services[i].vips[j].host_bits)
+				x->networks[x->n_networks++] = &m->services[i].vips[j];
+			else
+				x->virtuals[x->n_virtuals++] = m->services[i].vips[j].addr;
 	for (unsigned int i = 0; i < m->n_pools; i++)
 		if (m->pools[i].name)
 			x->pools[x->n_pools++] = &m->pools[i];
@@ -515,5 +570,6 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 		check_service(&x, i);
 out:
 	free(x.virtuals);
+	free(x.networks);
 	free(x.pools);
 }

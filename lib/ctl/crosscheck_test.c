@@ -186,6 +186,38 @@ static const struct bad_case cases[] = {
 		"will ask for it by ARP or ND, so a router must send it here\n"
 		"pools[0].servers[0].sources[0]: 192.0.2.10 is a virtual address of a service, "
 		"where packets are taken for clients'; another address is needed\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'dr', 'address': ['192.0.2.64/26:80', "
+				   "'[2001:db8:1:0:8000::/65]:80']")),
+		"services[0].pool: server \"a\" (10.0.0.11:80) of pool \"web\" is IPv4, and the "
+		"service has an IPv6 address; mode dr needs servers of the family of all "
+		"addresses: make a service and a pool for each family\n" },
+	{ AROUND("'routes': [{'to': '172.16.0.0/12', 'via': '192.0.2.200'}], " POOL
+		 ", " SERVICE("'mode': 'nat', 'address': ['192.0.0.0/16:80', '192.0.2.192/26:80', "
+			      "'10.0.0.0/28:80']")),
+		"pools[0].servers[0].address: 10.0.0.11 is a virtual address of a service; the "
+		"address of a server is needed\n"
+		"services[0].address[0]: 192.0.0.0/16 takes in 192.0.2.0/24, the network of "
+		"ports[0]: all neighbours there would be virtual addresses; a network beside it, "
+		"or a smaller part of it, is needed\n"
+		"services[0].address[0]: 192.0.0.0/16 takes in 192.0.2.200, the router of "
+		"routes[0]; a network without it is needed\n"
+		"warning: services[0].address[0]: 192.0.0.0/16 is in no network of a port: nobody "
+		"will ask for it by ARP or ND, so a router must send it here\n"
+		"services[0].address[1]: 192.0.2.192/26 takes in 192.0.2.200, the router of "
+		"routes[0]; a network without it is needed\n"
+		"warning: services[0].mode: mode nat with one arm: server \"a\" (10.0.0.11:80) of "
+		"pool \"web\" can answer clients on its own network directly, past the balancer, "
+		"and those connections fail; put the servers on a network of their own, with the "
+		"balancer as their gateway\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': ['0.0.0.0/0:80', "
+				   "'[2001:db8::/31]:80', '203.0.113.1/24:80']")),
+		"services[0].address[0]: 0.0.0.0/0 is too large a network; needed is a /8 at most "
+		"of IPv4, a /32 of IPv6\n"
+		"services[0].address[1]: 2001:db8::/31 is too large a network; needed is a /8 at "
+		"most of IPv4, a /32 of IPv6\n"
+		"services[0].address[2]: \"203.0.113.1/24:80\"; needed is an address with ports "
+		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, \"203.0.113.0/24:80\"\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "

@@ -59,7 +59,18 @@ static bool is_listen(const char *text, char why[static FORMAT_WHY])
 {
 	struct vip v;
 
-	return vip_parse(text, &v) == 0 && is_host(&v.addr, why);
+	if (vip_parse(text, &v))
+		return false;
+	if (vip_too_large(&v)) {
+		const struct prefix p = vip_prefix(&v);
+		char network[PREFIX_TEXT];
+
+		snprintf(why, FORMAT_WHY,
+			"%s is too large a network; needed is a /%d at most of IPv4, a /%d of IPv6",
+			prefix_format(&p, network), 32 - NETWORK_BITS_V4, 128 - NETWORK_BITS_V6);
+		return false;
+	}
+	return is_host(&v.addr, why);
 }
 
 static bool is_prefix(const char *text, char why[static FORMAT_WHY])
@@ -131,8 +142,8 @@ static const struct format formats[] = {
 	  "an address with or without a port such as \"10.0.0.11:80\", \"10.0.0.11\" or \"[2001:db8::11]:80\"",
 	  is_endpoint },
 	{ "listen",
-	  "an address with ports such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-	  "\"[2001:db8::10]:80\"",
+	  "an address with ports such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+	  "\"[2001:db8::10]:80\" or, for a whole network, \"203.0.113.0/24:80\"",
 	  is_listen },
 	{ "prefix",
 	  "a network such as \"198.51.100.0/24\" or \"2001:db8::/32\", without bits beyond its length",

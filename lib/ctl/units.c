@@ -101,9 +101,9 @@ static int ports_parse(const char *text, struct port_range *out)
 int vip_parse(const char *text, struct vip *out)
 {
 	const char *colon = strrchr(text, ':');
-	char host[ENDPOINT_TEXT];
-	struct endpoint e;
-	struct vip v;
+	char host[PREFIX_TEXT + 2], *from = host, *end;
+	struct vip v = { 0 };
+	struct prefix p;
 
 	/* The colon before the port is the last one, and the only one outside brackets. */
 	if (!colon || (size_t)(colon - text) >= sizeof(host))
@@ -112,9 +112,17 @@ int vip_parse(const char *text, struct vip *out)
 	host[colon - text] = '\0';
 	if ((strchr(host, ':') != NULL) != (host[0] == '['))
 		return -EINVAL;
-	if (endpoint_parse(host, &e) || e.port || ports_parse(colon + 1, &v.ports))
+	if (host[0] == '[') {
+		from++;
+		end = strchr(from, ']');
+		if (!end || end[1] != '\0')
+			return -EINVAL;
+		*end = '\0';
+	}
+	if (prefix_parse(from, false, &p) || ports_parse(colon + 1, &v.ports))
 		return -EINVAL;
-	v.addr = e.addr;
+	v.addr = p.addr;
+	v.host_bits = (uint8_t)((addr_is_v4(&p.addr) ? 32 : 128) - p.len);
 	*out = v;
 	return 0;
 }

@@ -46,15 +46,20 @@ json_t *view_vip(const struct vip *v)
 {
 	const struct port_range *r = &v->ports;
 	const bool v4 = addr_is_v4(&v->addr);
-	char addr[ADDR_TEXT], ports[16];
+	const struct prefix p = vip_prefix(v);
+	char addr[PREFIX_TEXT], ports[16];
 
+	if (v->host_bits)
+		prefix_format(&p, addr);
+	else
+		addr_format(&v->addr, addr);
 	if (r->first == r->last)
-		return view_endpoint(&v->addr, r->first);
-	if (r->first <= 1 && r->last == UINT16_MAX)
+		snprintf(ports, sizeof(ports), "%u", r->first);
+	else if (r->first <= 1 && r->last == UINT16_MAX)
 		snprintf(ports, sizeof(ports), "*");
 	else
 		snprintf(ports, sizeof(ports), "%u-%u", r->first, r->last);
-	return json_sprintf(v4 ? "%s:%s" : "[%s]:%s", addr_format(&v->addr, addr), ports);
+	return json_sprintf(v4 ? "%s:%s" : "[%s]:%s", addr, ports);
 }
 
 const char *view_proto(uint8_t proto)

@@ -5,6 +5,7 @@
  *   table: open addressing, half full at most; key (address, protocol, port)
  *            port > 0: the service of exactly that port
  *            port 0, which no packet has: what else the address offers, a struct span
+ *          of a network, the address without its free bits, and how many they are in the key
  *   span:  ranges of ports, sorted and disjoint, and the service of all other ports
  *
  * So an exact port is one probe, usually of one cache line (two entries each); everything else is
@@ -33,7 +34,7 @@ struct span {
 
 struct index_entry {
 	struct addr addr;
-	uint32_t key; /* protocol << 16 | port in host order */
+	uint32_t key; /* host bits << 24 | protocol << 16 | port in host order */
 	uint32_t pad_;
 	const void *what; /* struct service, or struct span where the port is 0; NULL: empty */
 };
@@ -46,11 +47,13 @@ struct service_index {
 	struct index_entry *table;
 	struct span *spans;
 	struct range *ranges;
+	unsigned int n_sizes; /* of networks */
+	uint8_t size[129];    /* their host bits, rising */
 };
 
-static inline uint32_t index_key(uint8_t proto, uint16_t port)
+static inline uint32_t index_key(uint8_t host_bits, uint8_t proto, uint16_t port)
 {
-	return (uint32_t)proto << 16 | port;
+	return (uint32_t)host_bits << 24 | (uint32_t)proto << 16 | port;
 }
 
 /* Odd multiplier: the port must not cancel against neighbouring addresses. */
@@ -96,16 +99,31 @@ static const struct service *span_find(const struct span *s, uint16_t port)
 	return s->all;
 }
 
+/* Of exactly this address or network. */
+static inline const struct service *service_at(const struct service_index *x, const struct addr *a,
+	uint8_t host_bits, uint8_t proto, uint16_t port)
+{
+	const struct service *exact = index_find(x, a, index_key(host_bits, proto, port));
+
+	if (likely(exact && port != 0))
+		return exact;
+	const struct span *span = index_find(x, a, index_key(host_bits, proto, 0));
+	return span ? span_find(span, port) : NULL;
+}
+
 const struct service *model_service(
 	const struct model *m, const struct addr *dst, uint8_t proto, rte_be16_t port)
 {
-	uint16_t p = rte_be_to_cpu_16(port);
-	const struct service *exact = index_find(m->index, dst, index_key(proto, p));
+	const struct service_index *x = m->index;
+	const uint16_t p = rte_be_to_cpu_16(port);
+	const struct service *s = service_at(x, dst, 0, proto, p);
 
-	if (likely(exact && p != 0))
-		return exact;
-	const struct span *span = index_find(m->index, dst, index_key(proto, 0));
-	return span ? span_find(span, p) : NULL;
+	for (unsigned int i = 0; unlikely(!s && i < x->n_sizes); i++) {
+		const struct addr network = addr_network(dst, x->size[i]);
+
+		s = service_at(x, &network, x->size[i], proto, p);
+	}
+	return s;
 }
 
 /* ---- building: every address a service claims, sorted
@@ -138,6 +156,8 @@ static int claim_compare(const void *left, const void *right)
 		return exact;
 	if ((d = addr_compare(&a->vip.addr, &b->vip.addr)) != 0)
 		return d;
+	if (a->vip.host_bits != b->vip.host_bits)
+		return a->vip.host_bits - b->vip.host_bits;
 	if (a->proto != b->proto)
 		return a->proto - b->proto;
 	if (a->class != b->class)
@@ -169,7 +189,8 @@ static size_t claims_add(struct claim *out, const struct vip *vips, unsigned int
 
 static bool same_address(const struct claim *a, const struct claim *b)
 {
-	return a->proto == b->proto && addr_equal(&a->vip.addr, &b->vip.addr);
+	return a->proto == b->proto && a->vip.host_bits == b->vip.host_bits &&
+	       addr_equal(&a->vip.addr, &b->vip.addr);
 }
 
 static void claim_path(const struct model_conf *conf, const struct claim *c, char *out, size_t size)
@@ -180,6 +201,14 @@ static void claim_path(const struct model_conf *conf, const struct claim *c, cha
 		snprintf(out, size, "services[%u].address", c->service);
 }
 
+/* The address, or the network. */
+static const char *vip_network_format(const struct vip *v, char text[static PREFIX_TEXT])
+{
+	const struct prefix p = vip_prefix(v);
+
+	return v->host_bits ? prefix_format(&p, text) : addr_format(&v->addr, text);
+}
+
 static void claim_clash(const struct model_conf *conf, const struct claim *a, const struct claim *b,
 	struct faults *faults)
 {
@@ -187,7 +216,7 @@ static void claim_clash(const struct model_conf *conf, const struct claim *a, co
 	const struct claim *first = swap ? b : a, *second = swap ? a : b;
 	uint16_t low = RTE_MAX(a->vip.ports.first, b->vip.ports.first);
 	uint16_t high = RTE_MIN(a->vip.ports.last, b->vip.ports.last);
-	char ports[24], text[ADDR_TEXT], path[64], other[64];
+	char ports[24], text[PREFIX_TEXT], path[64], other[64];
 
 	claim_path(conf, second, path, sizeof(path));
 	claim_path(conf, first, other, sizeof(other));
@@ -198,7 +227,7 @@ static void claim_clash(const struct model_conf *conf, const struct claim *a, co
 	else
 		snprintf(ports, sizeof(ports), "ports %u-%u", low, high);
 	fault_add(faults, path, "%s of %s: taken already by %s (\"%s\")", ports,
-		addr_format(&a->vip.addr, text), other, conf->services[first->service].name);
+		vip_network_format(&a->vip, text), other, conf->services[first->service].name);
 }
 
 int index_check(const struct model_conf *conf, struct faults *faults)
@@ -260,11 +289,24 @@ static void index_fill(
 			*range++ = (struct range){ c[i].vip.ports, m->service[c[i].service] };
 			span->n++;
 		}
-		table_insert(x, &first->vip.addr, index_key(first->proto, 0), span++);
+		table_insert(x, &first->vip.addr, index_key(first->vip.host_bits, first->proto, 0),
+			span++);
 	}
 	for (; i < n; i++)
-		table_insert(x, &c[i].vip.addr, index_key(c[i].proto, c[i].vip.ports.first),
+		table_insert(x, &c[i].vip.addr,
+			index_key(c[i].vip.host_bits, c[i].proto, c[i].vip.ports.first),
 			m->service[c[i].service]);
+}
+
+static void index_sizes(struct service_index *x, const struct claim *c, size_t n)
+{
+	bool used[129] = { false };
+
+	for (size_t i = 0; i < n; i++)
+		used[c[i].vip.host_bits] = true;
+	for (unsigned int i = 1; i < RTE_DIM(used); i++)
+		if (used[i])
+			x->size[x->n_sizes++] = (uint8_t)i;
 }
 
 struct service_index *index_build(const struct model *m)
@@ -300,6 +342,7 @@ struct service_index *index_build(const struct model *m)
 	}
 	qsort(claims, n, sizeof(*claims), claim_compare);
 	index_fill(x, m, claims, n);
+	index_sizes(x, claims, n);
 	free(claims);
 	return x;
 }

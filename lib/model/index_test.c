@@ -192,6 +192,64 @@ static void check(const struct service_conf *s, unsigned int n, struct faults *f
 	assert_int_equal(index_check(&conf, f), 0);
 }
 
+static struct vip network(const char *addr, uint8_t host_bits, uint16_t first, uint16_t last)
+{
+	struct vip v = vip(addr, first, last);
+
+	v.host_bits = host_bits;
+	return v;
+}
+
+/* What the address itself offers, then its networks, the smaller first; of each, exact port, range,
+ * all. */
+static void test_networks(void **state)
+{
+	struct model *m = model_with(8);
+
+	add(m, 1, IPPROTO_TCP, vip("203.0.113.7", 443, 443));
+	add(m, 2, IPPROTO_TCP, network("203.0.113.0", 8, 80, 80));
+	add(m, 3, IPPROTO_TCP, network("203.0.112.0", 12, ALL));
+	add(m, 4, IPPROTO_UDP, network("203.0.113.0", 8, 80, 90));
+	add(m, 5, IPPROTO_TCP, network("2001:db8:5::", 64, 80, 80));
+	add(m, 6, IPPROTO_TCP, vip("2001:db8:5::", 81, 81));
+	index_it(m);
+	assert_int_equal(find(m, "203.0.113.7", IPPROTO_TCP, 443), 1);
+	assert_int_equal(find(m, "203.0.113.8", IPPROTO_TCP, 443), 3);
+	assert_int_equal(find(m, "203.0.113.7", IPPROTO_TCP, 80), 2);
+	assert_int_equal(find(m, "203.0.113.0", IPPROTO_TCP, 80), 2);
+	assert_int_equal(find(m, "203.0.113.255", IPPROTO_TCP, 80), 2);
+	assert_int_equal(find(m, "203.0.113.255", IPPROTO_TCP, 81), 3);
+	assert_int_equal(find(m, "203.0.127.255", IPPROTO_TCP, 80), 3);
+	assert_int_equal(find(m, "203.0.128.0", IPPROTO_TCP, 80), 0);
+	assert_int_equal(find(m, "203.0.113.7", IPPROTO_UDP, 85), 4);
+	assert_int_equal(find(m, "203.0.113.7", IPPROTO_UDP, 91), 0);
+	assert_int_equal(find(m, "2001:db8:5::ffff:1", IPPROTO_TCP, 80), 5);
+	assert_int_equal(find(m, "2001:db8:5::", IPPROTO_TCP, 81), 6);
+	assert_int_equal(find(m, "2001:db8:5::1", IPPROTO_TCP, 81), 0);
+	assert_int_equal(find(m, "2001:db8:5:1::1", IPPROTO_TCP, 80), 0);
+	drop(m);
+}
+
+/* The same network twice clashes, a smaller one or an address in it does not. */
+static void test_network_clash(void **state)
+{
+	struct vip a[] = { network("203.0.113.0", 8, 80, 80), network("203.0.112.0", 9, 80, 80),
+		vip("203.0.113.0", 80, 80) };
+	struct vip b = network("203.0.113.0", 8, 80, 80);
+	struct service_conf s[] = {
+		{ .name = "a", .proto = IPPROTO_TCP, .vips = a, .n_vips = 3, .vip_list = true },
+		{ .name = "b", .proto = IPPROTO_TCP, .vips = &b, .n_vips = 1 },
+	};
+	struct faults f = { 0 };
+
+	check(s, 2, &f);
+	assert_int_equal(f.n, 1);
+	assert_string_equal(f.list[0].path, "services[1].address");
+	assert_string_equal(f.list[0].text,
+		"port 80 of 203.0.113.0/24: taken already by services[0].address[0] (\"a\")");
+	faults_free(&f);
+}
+
 static void test_no_clash(void **state)
 {
 	struct vip a[] = { vip("192.0.2.10", 80, 80), vip("192.0.2.10", 443, 443),
@@ -249,6 +307,8 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_no_clash),
 		cmocka_unit_test(test_clash),
+		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_network_clash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

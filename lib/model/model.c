@@ -24,6 +24,11 @@ const char *mode_name(enum mode m)
 	return names[m];
 }
 
+bool mode_by_client(enum mode m)
+{
+	return m == MODE_NAT;
+}
+
 const char *admin_name(enum admin a)
 {
 	static const char *const names[] = {
@@ -437,7 +442,8 @@ static bool vips_equal(const struct service *a, const struct service *b)
 	for (unsigned int i = 0; i < a->n_vips; i++)
 		if (!addr_equal(&a->vips[i].addr, &b->vips[i].addr) ||
 			a->vips[i].ports.first != b->vips[i].ports.first ||
-			a->vips[i].ports.last != b->vips[i].ports.last)
+			a->vips[i].ports.last != b->vips[i].ports.last ||
+			a->vips[i].host_bits != b->vips[i].host_bits)
 			return false;
 	return true;
 }
@@ -529,21 +535,70 @@ static unsigned int addr_settle(struct addr *list, size_t n)
 	return kept;
 }
 
-static struct addr *all_virtuals(const struct model_conf *conf, unsigned int *n)
+static int network_order(const void *left, const void *right)
 {
-	size_t total = 0, k = 0;
-	struct addr *list;
+	const struct network_conf *a = left, *b = right;
+
+	return a->host_bits != b->host_bits ? a->host_bits - b->host_bits
+					    : addr_compare(&a->addr, &b->addr);
+}
+
+/* Each of n networks once, the smallest first. */
+static unsigned int network_settle(struct network_conf *list, size_t n)
+{
+	unsigned int kept = 0;
+
+	qsort(list, n, sizeof(*list), network_order);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || network_order(&list[i], &list[kept - 1]) != 0)
+			list[kept++] = list[i];
+	return kept;
+}
+
+/* What the services listen on. */
+struct virtuals {
+	struct addr *addr;              /* single addresses */
+	struct network_conf *network;   /* whole networks */
+	struct network_conf *by_client; /* of both, where a mode needs it: see PKT_CLIENT */
+};
+
+static int virtuals_collect(struct virtuals *v, const struct model_conf *conf, struct net_conf *net)
+{
+	size_t total = 1, n_addr = 0, n_network = 0, n_by_client = 0;
 
 	for (unsigned int i = 0; i < conf->n_services; i++)
 		total += conf->services[i].n_vips;
-	list = calloc(total + 1, sizeof(*list));
-	if (!list)
-		return NULL;
+	v->addr = calloc(total, sizeof(*v->addr));
+	v->network = calloc(total, sizeof(*v->network));
+	v->by_client = calloc(total, sizeof(*v->by_client));
+	if (!v->addr || !v->network || !v->by_client)
+		return -ENOMEM;
 	for (unsigned int i = 0; i < conf->n_services; i++)
-		for (unsigned int j = 0; j < conf->services[i].n_vips; j++)
-			list[k++] = conf->services[i].vips[j].addr;
-	*n = addr_settle(list, k);
-	return list;
+		for (unsigned int j = 0; j < conf->services[i].n_vips; j++) {
+			const struct vip *vip = &conf->services[i].vips[j];
+			const struct network_conf whole = { vip->addr, vip->host_bits };
+
+			if (vip->host_bits)
+				v->network[n_network++] = whole;
+			else
+				v->addr[n_addr++] = vip->addr;
+			if (mode_by_client(conf->services[i].mode))
+				v->by_client[n_by_client++] = whole;
+		}
+	net->virtuals = v->addr;
+	net->n_virtuals = addr_settle(v->addr, n_addr);
+	net->networks = v->network;
+	net->n_networks = network_settle(v->network, n_network);
+	net->by_client = v->by_client;
+	net->n_by_client = network_settle(v->by_client, n_by_client);
+	return 0;
+}
+
+static void virtuals_free(struct virtuals *v)
+{
+	free(v->addr);
+	free(v->network);
+	free(v->by_client);
 }
 
 /* The servers', and those the configuration of the net has by itself. */
@@ -575,14 +630,13 @@ static struct addr *all_sources(const struct model_conf *conf, unsigned int *n)
 static int build_net(struct build *b)
 {
 	struct net_conf net = b->conf->net;
-	struct addr *virtuals = all_virtuals(b->conf, &net.n_virtuals);
+	struct virtuals virtuals = { 0 };
 	struct addr *sources = all_sources(b->conf, &net.n_sources);
 
-	net.virtuals = virtuals;
 	net.sources = sources;
-	if (virtuals && sources)
+	if (sources && virtuals_collect(&virtuals, b->conf, &net) == 0)
 		b->m->net = net_table_build(&net, b->previous ? b->previous->net : NULL, b->faults);
-	free(virtuals);
+	virtuals_free(&virtuals);
 	free(sources);
 	if (b->m->net)
 		return 0;

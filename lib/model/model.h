@@ -36,6 +36,9 @@
 
 enum mode { MODE_DR, MODE_NAT, MODE_FULLNAT, MODE_TUNNEL, MODE_COUNT };
 const char *mode_name(enum mode m); /* "dr" */
+/* Whether servers answer the client itself, through us: only its end tells what belongs together.
+ */
+bool mode_by_client(enum mode m);
 
 /* Drained: no new flows. Disabled: no flows at all, those there are end. */
 enum admin { ADMIN_ENABLED, ADMIN_DRAIN, ADMIN_DISABLED };
@@ -75,11 +78,27 @@ struct port_range {
 	uint16_t first, last; /* host order, both included; {0, 65535}: all ports */
 };
 
-/* Where a service listens: an address with a port, a range of ports, or all of them. */
+/* Where a service listens: an address, or each of a network, with a port, a range of ports, or all
+ * of them. */
 struct vip {
 	struct addr addr;
 	struct port_range ports;
+	uint8_t host_bits; /* of a network: the low bits that are free, 0 in addr; 0: one address */
 };
+
+static inline struct prefix vip_prefix(const struct vip *v)
+{
+	return (struct prefix){ v->addr,
+		(uint8_t)((addr_is_v4(&v->addr) ? 32 : 128) - v->host_bits) };
+}
+
+/* Whether a packet to this address is one to v's. */
+static inline bool vip_holds(const struct vip *v, const struct addr *a)
+{
+	const struct addr network = addr_network(a, v->host_bits);
+
+	return addr_equal(&network, &v->addr);
+}
 
 /* Idle time-outs in milliseconds. */
 struct timeouts {
@@ -133,8 +152,9 @@ struct model {
 
 /* ---- packet path ---------------------------------------------------------------------------- */
 
-/* The service of a destination: exact port before range, range before all ports. port in network
- * order. NULL if there is none. */
+/* The service of a destination: what is for the address itself before what is for a network around
+ * it, the smaller before the larger; of those, exact port before range, range before all ports.
+ * port in network order. NULL if there is none. */
 const struct service *model_service(
 	const struct model *m, const struct addr *dst, uint8_t proto, rte_be16_t port);
 
@@ -171,8 +191,8 @@ struct service_conf {
 };
 
 struct model_conf {
-	/* Without virtuals: model_build() collects them from the services, and adds the servers'
-	 * sources. */
+	/* Without virtuals and networks: model_build() collects them from the services, and adds
+	 * the servers' sources. */
 	struct net_conf net;
 	const struct pool_conf *pools;
 	unsigned int n_pools;

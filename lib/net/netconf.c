@@ -374,6 +374,14 @@ bool net_conf_check(const struct net_conf *conf, struct faults *faults)
 				addr_format(&conf->virtuals[i], text),
 				net_addr_unusable(&conf->virtuals[i]));
 	}
+	for (unsigned int i = 0; i < conf->n_networks; i++) {
+		char text[ADDR_TEXT];
+
+		if (net_addr_unusable(&conf->networks[i].addr))
+			fault_add(faults, "services", "virtual network %s is %s",
+				addr_format(&conf->networks[i].addr, text),
+				net_addr_unusable(&conf->networks[i].addr));
+	}
 	for (unsigned int i = 0; i < conf->n_sources; i++) {
 		char text[ADDR_TEXT];
 

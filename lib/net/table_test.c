@@ -244,6 +244,83 @@ static void test_sources(void **state)
 	faults_free(&faults);
 }
 
+static uint8_t flags_of(const struct net_table *t, const char *text)
+{
+	struct addr a = A(text);
+	const struct local_addr *l = net_local_find(t, &a);
+
+	return l ? l->flags : 0;
+}
+
+/* Whole networks: the smallest one that holds an address counts, an address of its own before. */
+static void test_networks(void **state)
+{
+	const struct network_conf networks[] = { { A("203.0.112.0"), 9 }, { A("203.0.113.0"), 8 },
+		{ A("192.0.2.128"), 6 }, { A("2001:db8:5::"), 64 },
+		{ A("2001:db8:5:0:8000::"), 63 } };
+	const struct network_conf by_client[] = { { A("2001:db8:5:0:8000::"), 63 },
+		{ A("203.0.112.0"), 9 }, { A("192.0.2.10"), 0 } };
+	struct faults faults = { 0 };
+	struct net_table *t, *again;
+	struct built b;
+	uint8_t port;
+
+	conf_of(&two_arms, &b);
+	b.virt[4] = A("192.0.2.129");
+	b.conf.networks = networks;
+	b.conf.n_networks = 5;
+	b.conf.by_client = by_client;
+	b.conf.n_by_client = 3;
+	b.address[0][0] = P("192.0.2.150/24");
+	t = net_table_build(&b.conf, NULL, &faults);
+	assert_non_null(t);
+	assert_int_equal(local(t, "203.0.113.0", &port), LOCAL_VIRTUAL);
+	assert_int_equal(port, NET_PORT_NONE);
+	assert_int_equal(local(t, "203.0.113.255", NULL), LOCAL_VIRTUAL);
+	assert_int_equal(local(t, "203.0.112.5", NULL), LOCAL_VIRTUAL);
+	assert_int_equal(local(t, "203.0.114.0", NULL), LOCAL_NONE);
+	assert_int_equal(local(t, "203.0.111.255", NULL), LOCAL_NONE);
+	assert_int_equal(local(t, "192.0.2.191", NULL), LOCAL_VIRTUAL);
+	assert_int_equal(local(t, "192.0.2.192", NULL), LOCAL_NONE);
+	/* A port's own address in it stays the port's. */
+	assert_int_equal(local(t, "192.0.2.150", &port), LOCAL_PORT);
+	assert_int_equal(port, 0);
+	assert_int_equal(local(t, "2001:db8:5::1", NULL), LOCAL_VIRTUAL);
+	assert_int_equal(local(t, "2001:db8:5:1::1", NULL), LOCAL_NONE);
+	assert_int_equal(local(t, "::", NULL), LOCAL_NONE);
+
+	/* Answered where their network is, or everywhere. */
+	assert_true(answers(t, "192.0.2.140", 0));
+	assert_false(answers(t, "192.0.2.140", 1));
+	assert_true(answers(t, "203.0.113.77", 0) && answers(t, "203.0.113.77", 2));
+	assert_false(answers(t, "203.0.114.77", 0));
+
+	/* Steered by the client's end: those, and what is within them. */
+	assert_int_equal(flags_of(t, "192.0.2.10"), PKT_VIRTUAL | PKT_CLIENT);
+	assert_int_equal(flags_of(t, "203.0.113.9"), PKT_VIRTUAL | PKT_CLIENT);
+	assert_int_equal(flags_of(t, "203.0.113.10"), PKT_VIRTUAL | PKT_CLIENT);
+	assert_int_equal(flags_of(t, "192.0.2.129"), PKT_VIRTUAL);
+	assert_int_equal(flags_of(t, "192.0.2.130"), PKT_VIRTUAL);
+	assert_int_equal(flags_of(t, "2001:db8:5::1"), PKT_VIRTUAL);
+	assert_int_equal(flags_of(t, "2001:db8:5:0:8000::1"), PKT_VIRTUAL | PKT_CLIENT);
+	assert_int_equal(flags_of(t, "192.0.2.150"), PKT_OURS);
+
+	/* Another table as soon as one of them is another. */
+	again = net_table_build(&b.conf, t, &faults);
+	assert_ptr_equal(again, t);
+	net_table_free(again);
+	b.conf.n_by_client = 2;
+	again = net_table_build(&b.conf, t, &faults);
+	assert_ptr_not_equal(again, t);
+	net_table_free(again);
+	net_table_free(t);
+	b.conf.networks = &(struct network_conf){ A("224.0.0.0"), 8 };
+	b.conf.n_networks = 1;
+	assert_null(net_table_build(&b.conf, NULL, &faults));
+	assert_int_equal(faults.errors, 1);
+	faults_free(&faults);
+}
+
 /* How many entries are looked at until an address is found. */
 static unsigned int probes(const struct net_table *t, const struct addr *a)
 {
@@ -624,6 +701,7 @@ int main(void)
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_many_virtuals),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_longest_match),
