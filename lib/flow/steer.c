@@ -12,6 +12,7 @@
 #include <rte_thash.h>
 
 #include "base/counter.h"
+#include "net/icmp_quote.h"
 
 /* What the owner of a packet follows from. The first are what a nic may hash. */
 enum steer_by {
@@ -218,6 +219,17 @@ static bool nic_chose(const struct steer *s, const struct pkt *p)
 	return s->nic[p->mbuf->port].hash == s->by[p->flags & BY_FLAGS];
 }
 
+/* An ICMP error goes to the worker of the packets that come its way. */
+static unsigned int error_owner(
+	const struct steer *s, const struct net_table *table, const struct pkt *p)
+{
+	struct icmp_quote q;
+
+	if (!icmp_quoted(p, &q)) /* parsing has made sure */
+		return s->id;
+	return steer_owner(s, &q.tuple, net_local(table, &q.tuple.dst, NULL) == LOCAL_VIRTUAL);
+}
+
 void steer_burst(struct steer *s, struct net_worker *net, struct burst *b)
 {
 	bool any = false;
@@ -240,6 +252,10 @@ void steer_burst(struct steer *s, struct net_worker *net, struct burst *b)
 			/* Of whatever a nic hashed, it is not the datagram's tuple. */
 			p->mbuf->ol_flags &= ~RTE_MBUF_F_RX_RSS_HASH;
 			owner = (unsigned int)(((uint64_t)p->hash * s->n_workers) >> 32);
+			if (owner == s->id)
+				continue;
+		} else if (p->verdict == PKT_ERROR) {
+			owner = error_owner(s, net->table, p);
 			if (owner == s->id)
 				continue;
 		} else {

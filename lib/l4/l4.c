@@ -35,13 +35,6 @@ void l4_set_model(struct l4 *l, const struct model *m)
 
 /* ---- hit ------------------------------------------------------------------------------------ */
 
-/* Whether the flow's service and server are still those it was opened for. */
-static inline bool flow_is_current(const struct l4 *l, const struct flow *f)
-{
-	return l->model->service_gen[f->service] == f->service_gen &&
-	       l->model->server_gen[f->server] == f->server_gen;
-}
-
 /* What the link toward next takes; 0: there is no way. */
 static uint16_t link_mtu(const struct l4 *l, const struct pkt *p, const struct addr *next)
 {

@@ -4,6 +4,7 @@
  *
  *   l4_forward_burst()  after the lookup: hit -> connection state -> rewrite -> PKT_SEND
  *                       miss -> service -> pick -> open flow -> as a hit
+ *   l4_error_burst()    ICMP errors -> flow of the quoted packet -> rewrite both -> PKT_SEND
  *   l4_expire()         once a poll: closes flows whose time is over
  *
  * A forwarding mode is one file, fwd_NAME.c, and one word in meson.build, from which fwd_table.c is
@@ -43,6 +44,7 @@ struct l4 {
 	uint16_t fits[MODE_COUNT]; /* by mode: received packets up to this length fit everywhere */
 	bool moved;                /* this burst opened or closed flows: look up again */
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
+	struct net_bucket error_rate;       /* of ICMP errors passed on */
 	struct traffic *service;            /* by service slot */
 	struct traffic *server;             /* by server slot */
 	struct server_hop *hop;             /* likewise */
@@ -85,6 +87,9 @@ void l4_set_model(struct l4 *l, const struct model *m);
 
 /* Handles every PKT_GO packet of the burst: PKT_SEND, PKT_DROP, PKT_PUNT or taken. */
 void l4_forward_burst(struct l4 *l, struct burst *b);
+
+/* Handles every PKT_ERROR packet of the burst: PKT_SEND, PKT_DROP, PKT_KERNEL or taken. */
+void l4_error_burst(struct l4 *l, struct burst *b);
 
 /* Looks at flows whose timers are due, at most max; returns how many it looked at. */
 unsigned int l4_expire(struct l4 *l, unsigned int max);

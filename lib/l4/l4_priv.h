@@ -26,6 +26,13 @@ static inline void count_packet(
 	}
 }
 
+/* Whether the flow's service and server are still those it was opened for. */
+static inline bool flow_is_current(const struct l4 *l, const struct flow *f)
+{
+	return l->model->service_gen[f->service] == f->service_gen &&
+	       l->model->server_gen[f->server] == f->server_gen;
+}
+
 /* Whether the packet may live on; before anything is rewritten: errors quote it as it came. */
 static inline bool may_live(struct l4 *l, struct pkt *p)
 {
@@ -49,5 +56,10 @@ void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f);
 /* A packet without a flow: opens one, forwards without, or drops. unknown: why it has none if that
  * is known, or DROP_none. */
 void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown);
+
+/* Without an entry, for modes that see one direction: to the Maglev server of the tuple, which
+ * every worker, every balancer of a cluster and this one after a restart agree on. */
+void l4_forward_stateless(
+	struct l4 *l, struct pkt *p, const struct service *service, const struct tuple *tuple);
 
 #endif

@@ -21,11 +21,7 @@ static void key_of_packet(const struct tuple *t, struct sched_key *key)
 		.proto = t->proto };
 }
 
-/*
- * Without an entry, for modes that see one direction: to the Maglev server, which every worker,
- * every balancer of a cluster and this one after a restart agree on.
- */
-static void forward_stateless(
+void l4_forward_stateless(
 	struct l4 *l, struct pkt *p, const struct service *service, const struct tuple *tuple)
 {
 	const struct pool *pool = l->model->pools[service->pool];
@@ -148,7 +144,7 @@ static struct flow *open_flow(
 			break;
 	}
 	if (reason == DROP_flow_table_full && !fwd_table[service->mode]->two_way) {
-		forward_stateless(l, p, service, tuple);
+		l4_forward_stateless(l, p, service, tuple);
 		return NULL;
 	}
 	counter_add(&l->service[service->slot].refused, 1);
@@ -178,7 +174,7 @@ static void forward_new(struct l4 *l, struct pkt *p)
 		if (fwd_table[service->mode]->two_way)
 			refuse_unknown(l, p, service);
 		else
-			forward_stateless(l, p, service, &tuple);
+			l4_forward_stateless(l, p, service, &tuple);
 		return;
 	}
 	f = open_flow(l, p, service, &tuple);

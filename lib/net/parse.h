@@ -16,9 +16,10 @@
 
 /*
  * Fills b->pkt[0 .. n-1] from the frames in mbufs (mbuf.port: the nic) and sets each verdict:
- * PKT_GO, PKT_ICMP (echo and other ICMP to our addresses), PKT_PUNT (ARP, ND, anything else to an
- * address of a port), or PKT_DROP with its reason. IPv6 extension headers are walked, bounded. key:
- * of the flow hash. Prefetches. n <= BURST_MAX.
+ * PKT_GO, PKT_ERROR (what it quotes: net/icmp_quote.h; the first ICMP_QUOTE_SPAN bytes lie in the
+ * first segment), PKT_ICMP (echo and other ICMP to our addresses), PKT_PUNT (ARP, ND, anything else
+ * to an address of a port), or PKT_DROP with its reason. IPv6 extension headers are walked,
+ * bounded. key: of the flow hash. Prefetches. n <= BURST_MAX.
  */
 void parse_burst(struct net_worker *w, const struct hash_key *key, struct burst *b,
 	struct rte_mbuf **mbufs, unsigned int n);

@@ -9,6 +9,7 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 
+#include "icmp_quote.h"
 #include "parse_priv.h"
 #include "poison.h"
 #include "wire.h"
@@ -207,6 +208,30 @@ static void parse_nd(struct pkt *p, const struct net_table *t)
 		p->verdict = PKT_PUNT;
 }
 
+/* Whether it is about a packet of a flow, or of a tunnel's between us and a server. To many nobody
+ * sends such a thing. */
+static bool is_error(const struct pkt *p)
+{
+	struct icmp_quote q;
+
+	return icmp_quoted(p, &q) && !addr_is_multicast(&q.tuple.dst) &&
+	       (q.proto == IPPROTO_TCP || q.proto == IPPROTO_UDP || (p->flags & PKT_OURS));
+}
+
+/* An error, echo, or anything else that is not neighbour discovery. */
+static void parse_message(struct pkt *p, uint8_t family, const struct net_table *t)
+{
+	if (!parse_need_l3(p, RTE_MIN((uint32_t)p->l3_len, (uint32_t)ICMP_QUOTE_SPAN)))
+		return;
+	parse_local(p, p->l3, family, t);
+	if (is_error(p))
+		p->verdict = PKT_ERROR;
+	else if (p->flags)
+		p->verdict = PKT_ICMP;
+	else
+		pkt_drop(p, DROP_icmp_type);
+}
+
 void parse_icmp(struct pkt *p, uint8_t family, const struct net_table *t)
 {
 	const uint64_t pseudo = family == 4 ? 0 : wire_pseudo(p->l3, 6, IPPROTO_ICMPV6, p->l4_len);
@@ -217,10 +242,8 @@ void parse_icmp(struct pkt *p, uint8_t family, const struct net_table *t)
 		pkt_drop(p, DROP_l4_checksum);
 	else if (family == 6 && p->l4[0] >= ND_FIRST && p->l4[0] <= ND_LAST)
 		parse_nd(p, t);
-	else if (parse_local(p, p->l3, family, t) != LOCAL_NONE)
-		p->verdict = PKT_ICMP;
 	else
-		pkt_drop(p, DROP_icmp_type);
+		parse_message(p, family, t);
 }
 
 /* ---- IPv4 ----------------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 	flow_lookup_burst(w->l4.flows, b);
 	stage_done(w, STAGE_LOOKUP, &since);
 	l4_forward_burst(&w->l4, b);
+	l4_error_burst(&w->l4, b);
 	stage_done(w, STAGE_FORWARD, &since);
 	icmp_input(w->net, b);
 	net_output(w->net, b);

@@ -15,6 +15,7 @@
 
 #include "base/rcu.h"
 #include "frame.h"
+#include "net/icmp_quote.h"
 #include "net/parse.h"
 #include "net/poison.h"
 #include "test_eal.h"
@@ -180,6 +181,19 @@ static void check_go(const struct pkt *p)
 	require(p->port < net_port_count(workers[WORKER]->table));
 }
 
+/* What is quoted can be read, and written, as far as is said. */
+static void check_error(const struct pkt *p)
+{
+	const uint8_t *end = rte_pktmbuf_mtod(p->mbuf, const uint8_t *) + p->mbuf->data_len;
+	struct icmp_quote q;
+
+	require(icmp_quoted(p, &q));
+	require(q.l3 >= p->l4 + 8 && q.l4 >= q.l3 + (p->family == 4 ? 20 : 40));
+	require(q.l4_len >= 8 && q.l4 + q.l4_len <= end);
+	for (uint8_t *b = q.l3; b < q.l4 + q.l4_len; b++)
+		*b ^= 0xff;
+}
+
 /* What the end of the pipeline does: nobody forwards here. */
 static void side_exit(struct net_worker *w, struct pkt *p)
 {
@@ -190,6 +204,7 @@ static void side_exit(struct net_worker *w, struct pkt *p)
 		net_punt(w, p->mbuf);
 		break;
 	case PKT_GO:
+	case PKT_ERROR:
 	case PKT_DROP:
 		net_drop(w, p->mbuf, (enum drop_reason)p->reason);
 		break;
@@ -234,6 +249,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(burst.n == 1);
 	if (p->verdict == PKT_GO)
 		check_go(p);
+	else if (p->verdict == PKT_ERROR)
+		check_error(p);
 	icmp_input(workers[WORKER], &burst);
 	net_output(workers[WORKER], &burst);
 	side_exit(workers[WORKER], p);
