@@ -213,8 +213,9 @@ static const struct bad_case cases[] = {
 		"\"tunnel\"\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat'")),
 		"services[0].address: missing; needed is an address with ports such as "
-		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-		"\"[2001:db8::10]:80\", or a list of them\n" },
+		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, "
+		"\"203.0.113.0/24:80\", or a list of them\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '192.0.2.10:80'")),
 		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "
 		"did you mean "
@@ -224,30 +225,36 @@ static const struct bad_case cases[] = {
 		"\"tunnel\"\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '192.0.2.10'")),
 		"services[0].address: \"192.0.2.10\"; needed is an address with ports such as "
-		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-		"\"[2001:db8::10]:80\", or a list of them\n" },
+		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, "
+		"\"203.0.113.0/24:80\", or a list of them\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '192.0.2.10:90-80'")),
 		"services[0].address: \"192.0.2.10:90-80\"; needed is an address with ports "
-		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-		"\"[2001:db8::10]:80\", or a list of them\n" },
+		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, "
+		"\"203.0.113.0/24:80\", or a list of them\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '192.0.2.10:http'")),
 		"services[0].address: \"192.0.2.10:http\"; needed is an address with ports "
-		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-		"\"[2001:db8::10]:80\", or a list of them\n" },
+		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, "
+		"\"203.0.113.0/24:80\", or a list of them\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': []")),
 		"services[0].address: an empty list; needed is at least one element\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': ['192.0.2.10:80', 80]")),
 		"services[0].address[1]: 80; needed is an address with ports such as "
-		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-		"\"[2001:db8::10]:80\"\n" },
+		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, "
+		"\"203.0.113.0/24:80\"\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': {'ip': '192.0.2.10'}")),
 		"services[0].address: an object; needed is an address with ports such as "
-		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-		"\"[2001:db8::10]:80\", or a list of them\n" },
+		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, "
+		"\"203.0.113.0/24:80\", or a list of them\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '2001:db8:1::10:80'")),
 		"services[0].address: \"2001:db8:1::10:80\"; needed is an address with ports "
-		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\" or "
-		"\"[2001:db8::10]:80\", or a list of them\n" },
+		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
+		"\"[2001:db8::10]:80\" or, for a whole network, "
+		"\"203.0.113.0/24:80\", or a list of them\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '255.255.255.255:80'")),
 		"services[0].address: 255.255.255.255 is the broadcast address; needed is one "
 		"that packets can be sent to\n"
