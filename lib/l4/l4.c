@@ -51,7 +51,7 @@ static void send_split(struct l4 *l, struct pkt *p, uint16_t mtu)
 {
 	const uint16_t told = p->family == 6 ? RTE_MAX(mtu, RTE_IPV6_MIN_MTU) : mtu;
 
-	if (!packet_may_split(p) && p->l3_len > told)
+	if (!packet_may_split(p, told) && p->l3_len > told)
 		icmp_error(l->net, p, ICMP_ERR_TOO_BIG, told);
 	p->flags |= PKT_SPLIT;
 }
@@ -70,7 +70,7 @@ bool l4_may_pass(struct l4 *l, struct pkt *p, const struct service *service,
 		return true;
 	if (mode->splits)
 		send_split(l, p, mtu);
-	else if (!packet_may_split(p))
+	else if (!packet_may_split(p, mtu))
 		net_too_big(l->net, p, mtu);
 	return p->verdict != PKT_DROP;
 }

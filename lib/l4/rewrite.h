@@ -28,10 +28,11 @@ static inline uint8_t packet_ttl(const struct pkt *p)
 				    : offsetof(struct rte_ipv6_hdr, hop_limits)];
 }
 
-/* Whether it may leave as fragments where it is too big for a link. */
-static inline bool packet_may_split(const struct pkt *p)
+/* Whether it may leave as fragments where it is too big for a link, or path, of this MTU. What came
+ * in fragments that are not to be cut any smaller (IPv6, DF) may if they fit. */
+static inline bool packet_may_split(const struct pkt *p, uint16_t mtu)
 {
-	return (p->flags & PKT_SPLIT) ||
+	return ((p->flags & PKT_SPLIT) && p->split <= mtu) ||
 	       (p->family == 4 && !(p->l3[offsetof(struct rte_ipv4_hdr, fragment_offset)] &
 					  (RTE_IPV4_HDR_DF_FLAG >> 8)));
 }

@@ -147,7 +147,7 @@ static void may_split4(const struct pkt *p, struct header *h, uint16_t id)
 /* Toward IPv6 (RFC 7915 4): p, still IPv4, is split here if anybody may. */
 static void may_split6(struct pkt *p)
 {
-	if (p->l4_len <= TRANSLATE_MTU_MIN - IPV6_LEN || !packet_may_split(p))
+	if (p->l4_len <= TRANSLATE_MTU_MIN - IPV6_LEN || !packet_may_split(p, UINT16_MAX))
 		return;
 	p->flags |= PKT_SPLIT;
 	if (p->split == 0 || p->split > TRANSLATE_MTU_MIN)

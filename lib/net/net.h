@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_mbuf_dyn.h>
 #include <rte_ring.h>
 
 #include "base/addr.h"
@@ -334,7 +335,21 @@ struct net_bucket {
 	uint32_t tokens, stamp; /* stamp: now_ms of the last refill */
 };
 
-struct hold; /* hold.c */
+/* Datagrams and fragments: of what arrived in pieces, and of what left so. */
+struct frag_counters {
+	uint64_t fragments_in, datagrams_in;   /* received; made whole */
+	uint64_t fragments_out, datagrams_out; /* sent; cut up for it */
+};
+
+/* PKT_SPLIT and pkt.split where there is an mbuf alone: a flag in ol_flags, and where the length
+ * stands in the mbuf (uint16_t). Registered with DPDK, the same for all workers. */
+struct split_mark {
+	uint64_t flag;
+	int at;
+};
+
+struct hold;  /* hold.c */
+struct ident; /* split.c */
 
 /*
  * One for each worker and one, the last, for the control core. Fields are for lib/net and, where
@@ -360,6 +375,9 @@ struct net_worker {
 	struct rte_ring *kernel; /* to the control core: packets for the kernel (single producer) */
 	struct net_bucket kernel_rate[NET_PORTS_MAX];
 	struct icmp_limit icmp;
+	struct split_mark split;
+	struct ident *ident; /* identifications of datagrams that we cut up */
+	struct frag_counters frag;
 	struct tx_buffer tx[NIC_MAX];
 	struct port_counters port[NET_PORTS_MAX];
 	uint64_t drop[DROP_MAX];
@@ -424,6 +442,21 @@ void net_send_frame(struct net_worker *w, struct rte_mbuf *m, uint8_t port);
 /* Gives the buffers to the nics or to the owners' rings, sends what others put into ours, looks
  * after the hold queue. Once a poll; returns how many packets it moved. */
 unsigned int net_flush(struct net_worker *w);
+
+/* ---- fragments on the way out: split.c ------------------------------------------------------ */
+
+/*
+ * net_output() and net_send() cut up what is longer than the link's MTU where it may be: IPv4
+ * without "don't fragment", and PKT_SPLIT. What a packet says of it (PKT_SPLIT, pkt.split) goes
+ * with the mbuf through hold queues and to other workers.
+ *
+ * A reassembled datagram is PKT_SPLIT, and pkt.split is the length of the longest fragment that
+ * came: none that leaves is longer, for its sender may know of a smaller MTU on the way.
+ */
+
+/* An identification for a datagram of the addresses in the IP header at l3: not to be guessed and
+ * long not repeated (RFC 7739 5.3); IPv4 takes the low half. */
+uint32_t net_ident(struct net_worker *w, const uint8_t *l3);
 
 /* ---- ICMP ----------------------------------------------------------------------------------- */
 

@@ -114,10 +114,58 @@ void hold_packet(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, uint
 /* Sends what can be sent, drops what waited too long. A bounded piece of work. */
 void hold_run(struct net_worker *w);
 
+/* ---- split.c -------------------------------------------------------------------------------- */
+
+struct ident *ident_create(int socket);
+
+/* 0 or -errno. */
+int split_register(struct split_mark *mark);
+
+/* Writes PKT_SPLIT and pkt.split into the mbuf, */
+static inline void split_mark(const struct net_worker *w, struct rte_mbuf *m, uint16_t split)
+{
+	m->ol_flags |= w->split.flag;
+	*RTE_MBUF_DYNFIELD(m, w->split.at, uint16_t *) = split;
+}
+
+/* and reads them. */
+static inline bool split_marked(
+	const struct net_worker *w, const struct rte_mbuf *m, uint16_t *split)
+{
+	if (!(m->ol_flags & w->split.flag))
+		return false;
+	*split = *RTE_MBUF_DYNFIELD(m, w->split.at, const uint16_t *);
+	return true;
+}
+
+/* How long the fragments of a datagram may be: split is its pkt.split. */
+static inline uint16_t split_limit(uint16_t split, uint16_t mtu)
+{
+	return split && split < mtu ? split : mtu;
+}
+
+/* Whether everybody may cut it up. */
+static inline bool split_is_free(const uint8_t *l3)
+{
+	return l3[0] >> 4 == 4 && !(l3[6] & 0x40);
+}
+
+/* Sends the datagram at l3 as fragments of at most so many bytes to a neighbour whose word says
+ * that it can be; takes the mbuf. */
+void split_send(struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len,
+	uint16_t most, uint64_t word);
+
+/* A copy of the datagram at l3 in one segment, or NULL; frees m. */
+struct rte_mbuf *split_linear(
+	struct net_worker *w, struct rte_mbuf *m, const uint8_t *l3, uint16_t l3_len);
+
 /* ---- output.c ------------------------------------------------------------------------------- */
 
 /* Sends a packet to an adjacency whose word says that it can be. */
 void output_packet(
 	struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len, uint64_t word);
+
+/* The same with a datagram of one mbuf, which has nothing else, that fits the link. */
+void output_fitting(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_len, uint64_t word);
 
 #endif

@@ -39,6 +39,7 @@ static void worker_free(struct net_worker *w)
 	if (!w)
 		return;
 	hold_destroy(w->hold, w);
+	rte_free(w->ident);
 	for (unsigned int i = 0; i < w->n_nics; i++)
 		for (unsigned int j = 0; j < w->tx[i].n; j++)
 			net_drop(w, w->tx[i].mbuf[j], DROP_shutdown);
@@ -57,6 +58,7 @@ static struct net_worker *worker_make(unsigned int id, unsigned int n, struct ni
 {
 	struct net_worker *w =
 		rte_zmalloc_socket("net_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
+	int rc;
 
 	if (!w) {
 		errno = ENOMEM;
@@ -74,6 +76,14 @@ static struct net_worker *worker_make(unsigned int id, unsigned int n, struct ni
 	errno = ENOMEM;
 	if (!w->tx_in || !w->tx_out || !w->hold)
 		goto fail;
+	w->ident = ident_create(socket);
+	if (!w->ident)
+		goto fail;
+	rc = split_register(&w->split);
+	if (rc < 0) {
+		errno = -rc;
+		goto fail;
+	}
 	/* The control core is the one who takes punts. */
 	if (id + 1 < n) {
 		w->punt = ring_make("punt", w, id, PUNT_RING, socket);

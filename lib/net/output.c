@@ -20,6 +20,9 @@
 #define PUNT_PER_MS 10   /* packets a worker may give the control core, */
 #define PUNT_BURST  1000 /* and how many at once after a pause */
 
+/* Longer chains are copied into one mbuf: devices differ in what they take, all take this. */
+#define CHAIN_MAX 8
+
 /* Bytes 12 and 13 of a frame with a VLAN tag, where a net_link.tail has the type. */
 #define TAIL_MAC  UINT64_C(0x0000ffffffffffff)
 #define TAIL_VLAN ((uint64_t)RTE_BE16(RTE_ETHER_TYPE_VLAN) << 48)
@@ -203,6 +206,12 @@ static inline uint8_t *link_header(const struct net_worker *w, const struct net_
 	return h;
 }
 
+/* Whether a chain is more than the nic takes as one packet. */
+static bool chain_too_long(const struct net_worker *w, const struct rte_mbuf *m, unsigned int nic)
+{
+	return !(w->nics[nic]->tx_offloads & NIC_TX_MULTI_SEG) || m->nb_segs > CHAIN_MAX;
+}
+
 static inline void output_one(
 	struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len, uint64_t word)
 {
@@ -210,6 +219,13 @@ static inline void output_one(
 	const struct net_link *link = &w->table->link[port];
 
 	pkt_unpoison(m);
+	if (unlikely(m->nb_segs != 1) && chain_too_long(w, m, link->nic)) {
+		m = split_linear(w, m, l3, l3_len);
+		if (!m)
+			return;
+		l3 = rte_pktmbuf_mtod(m, uint8_t *);
+	}
+
 	uint8_t *h = link_header(w, link, m, l3, word);
 	uint16_t off = (uint16_t)(h - (uint8_t *)m->buf_addr);
 	uint16_t l2_len = (uint16_t)(l3 - h);
@@ -234,13 +250,35 @@ static inline void output_one(
 void output_packet(
 	struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len, uint64_t word)
 {
-	if (l3_len > net_mtu(w, adj_word_port(word)))
-		net_drop(w, m, DROP_too_big);
-	else
+	const uint16_t mtu = net_mtu(w, adj_word_port(word));
+	uint16_t split = 0;
+	const bool may = split_marked(w, m, &split) || split_is_free(l3);
+	const uint16_t most = split_limit(split, mtu);
+
+	if (l3_len <= most)
 		output_one(w, m, l3, l3_len, word);
+	else if (may)
+		split_send(w, m, l3, l3_len, most, word);
+	else
+		net_drop(w, m, DROP_too_big);
+}
+
+void output_fitting(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_len, uint64_t word)
+{
+	output_one(w, m, rte_pktmbuf_mtod(m, uint8_t *), l3_len, word);
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
+
+/* What is known of it is to be known when the mbuf is all that is left. */
+static void output_hold(struct net_worker *w, struct pkt *p, uint8_t port, const struct addr *addr)
+{
+	if (p->flags & PKT_SPLIT)
+		split_mark(w, p->mbuf, p->split);
+	hold_packet(w, p->mbuf, (uint16_t)(p->l3 - (uint8_t *)p->mbuf->buf_addr), p->l3_len, port,
+		addr);
+	p->verdict = PKT_TAKEN;
+}
 
 /* The packet cannot go to the adjacency at once: waits or is dropped. */
 static void output_wait(struct net_worker *w, struct pkt *p, uint16_t adj, uint64_t word)
@@ -249,9 +287,7 @@ static void output_wait(struct net_worker *w, struct pkt *p, uint16_t adj, uint6
 
 	switch (adj_word_state(word)) {
 	case ADJ_INCOMPLETE:
-		hold_packet(w, p->mbuf, (uint16_t)(p->l3 - (uint8_t *)p->mbuf->buf_addr), p->l3_len,
-			(uint8_t)s->key[adj].port, &s->key[adj].addr);
-		p->verdict = PKT_TAKEN;
+		output_hold(w, p, (uint8_t)s->key[adj].port, &s->key[adj].addr);
 		break;
 	case ADJ_FREE:
 	case ADJ_FAILED:
@@ -290,16 +326,14 @@ uint16_t net_resolve(struct net_worker *w, struct pkt *p, const struct addr *dst
 	} else if (__atomic_load_n(&s->full, __ATOMIC_RELAXED)) {
 		pkt_drop(p, DROP_neigh_table_full);
 	} else {
-		hold_packet(w, p->mbuf, (uint16_t)(p->l3 - (uint8_t *)p->mbuf->buf_addr), p->l3_len,
-			hop.port, next);
-		p->verdict = PKT_TAKEN;
+		output_hold(w, p, hop.port, next);
 	}
 	return ADJ_NONE;
 }
 
 void net_too_big(struct net_worker *w, struct pkt *p, uint16_t mtu)
 {
-	/* IPv4 without "don't fragment" is dropped in silence: nobody would believe an error. */
+	/* Nobody would believe an error about IPv4 without "don't fragment". */
 	if (p->family == 6 || (p->l3[6] & (RTE_IPV4_HDR_DF_FLAG >> 8)))
 		icmp_error(w, p, ICMP_ERR_TOO_BIG, mtu);
 	pkt_drop(p, DROP_too_big);
@@ -308,10 +342,20 @@ void net_too_big(struct net_worker *w, struct pkt *p, uint16_t mtu)
 /* What net_output() does with a packet that does not simply go. */
 static void output_slow(struct net_worker *w, struct pkt *p, uint64_t word)
 {
+	const bool may = (p->flags & PKT_SPLIT) || split_is_free(p->l3);
+
 	if (!adj_word_sends(word)) {
 		output_wait(w, p, p->adj, word);
 	} else {
-		net_too_big(w, p, net_mtu(w, adj_word_port(word)));
+		const uint16_t mtu = net_mtu(w, adj_word_port(word));
+		const uint16_t most = split_limit(p->split, mtu);
+
+		if (p->l3_len <= most)
+			output_one(w, p->mbuf, p->l3, p->l3_len, word);
+		else if (may)
+			split_send(w, p->mbuf, p->l3, p->l3_len, most, word);
+		else
+			net_too_big(w, p, mtu);
 	}
 	if (p->verdict == PKT_DROP)
 		net_drop(w, p->mbuf, p->reason);
@@ -334,8 +378,8 @@ void net_output(struct net_worker *w, struct burst *b)
 
 		if (likely(p->adj < s->max))
 			w->adj_used[p->adj] = w->now_ms;
-		if (unlikely(
-			    !adj_word_sends(word) || p->l3_len > net_mtu(w, adj_word_port(word)))) {
+		if (unlikely(!adj_word_sends(word) || (p->flags & PKT_SPLIT) ||
+			     p->l3_len > net_mtu(w, adj_word_port(word)))) {
 			output_slow(w, p, word);
 			continue;
 		}

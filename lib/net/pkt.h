@@ -36,7 +36,7 @@ enum pkt_verdict {
 #define PKT_OURS    0x01 /* destination is an address of a port */
 #define PKT_VIRTUAL 0x02 /* destination is a virtual address */
 #define PKT_CLIENT  0x08 /* steered by the client's end: see local_addr */
-#define PKT_SPLIT   0x80 /* too big for a link, it leaves as fragments, whatever DF says */
+#define PKT_SPLIT   0x80 /* may leave as fragments, whatever DF says; see pkt.split */
 
 /* pkt.tcp_flags: the byte of the TCP header */
 #define TCP_FIN 0x01
