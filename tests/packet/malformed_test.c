@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "harness.h"
+#include "pieces.h"
 
 #define TCP    6
 #define UDP    17
@@ -423,11 +424,19 @@ static void mutate(struct gen *g)
 
 struct tally {
 	uint64_t forwarded, echoed, errors, resets;
+	struct pieces *pieces;
 };
 
-static void complain(const struct captured *c, const char *what)
+/* A frame that came out, or a datagram whose fragments did. */
+struct sent {
+	uint16_t nic;
+	const uint8_t *data;
+	size_t len;
+};
+
+static void complain(const struct sent *c, const char *what)
 {
-	for (unsigned int i = 0; i < c->len; i++)
+	for (size_t i = 0; i < c->len; i++)
 		print_error("%02x%s", c->data[i], i % 16 == 15 ? "\n" : " ");
 	fail_msg("sent through nic %u: %s", c->nic, what);
 }
@@ -438,7 +447,7 @@ static bool is_multicast(const struct frame *f, const uint8_t *a)
 }
 
 /* Whether a frame that came out is one that may. */
-static void check(const struct harness *h, const struct captured *c, struct tally *t)
+static void check_whole(const struct harness *h, const struct sent *c, struct tally *t)
 {
 	struct frame f;
 	const char *wrong = frame_read(c->data, c->len, &f);
@@ -478,6 +487,25 @@ static void check(const struct harness *h, const struct captured *c, struct tall
 	} else {
 		t->forwarded++;
 	}
+}
+
+/* What is sent as fragments (IPv4 datagrams longer than the MTU that may be) is looked at when it
+ * is whole again. */
+static void check(const struct harness *h, const struct captured *c, struct tally *t)
+{
+	struct sent sent = { c->nic, c->data, c->len };
+	const char *wrong = NULL;
+
+	if (pieces_is_fragment(c->data, c->len)) {
+		struct whole *whole = pieces_add(t->pieces, c->data, c->len, &sent.len, &wrong);
+
+		if (wrong)
+			complain(&sent, wrong);
+		if (!whole)
+			return;
+		sent.data = whole->data;
+	}
+	check_whole(h, &sent, t);
 }
 
 /* In pieces now and then, as a driver with small buffers gives them. */
@@ -538,9 +566,10 @@ static void test_malformed(void **state)
 	struct gen g = { .state = seed ? strtoull(seed, NULL, 0) : 0x5eed };
 	struct harness *h = harness_create(&(struct harness_conf){
 		.file = "forward.json", .workers = *(unsigned int *)*state });
-	struct tally t = { 0 };
+	struct tally t = { .pieces = calloc(1, sizeof(*t.pieces)) };
 	const struct captured *c;
 
+	assert_non_null(t.pieces);
 	h->all_answer = true;
 	print_message("# FAIRLEAD_SEED=%lu\n", (unsigned long)g.state);
 	while (left > 0) {
@@ -560,6 +589,7 @@ static void test_malformed(void **state)
 		check(h, c, &t);
 	check_sums(h, &t);
 	harness_destroy(h);
+	free(t.pieces);
 }
 
 int main(void)
