@@ -14,6 +14,8 @@
 #define POOL_CACHE 256
 /* Packets the control core may hold: questions to neighbours, answers on their way. */
 #define CONTROL_PACKETS 1024
+/* And that an interface of the kernel's share keeps ready. */
+#define KERNEL_PACKETS 256
 
 int daemon_configure(struct daemon *d, struct faults *faults)
 {
@@ -51,6 +53,8 @@ static int start_eal(struct daemon *d, struct faults *faults)
 		.devices = c->devices,
 		.n_devices = c->n_devices,
 		.profiles = (const struct nic_profile *const *)d->profiles,
+		.kernels = c->kernels,
+		.n_kernels = c->n_kernels,
 		.workers = c->workers,
 		.n_workers = c->n_workers,
 		.control = c->control,
@@ -87,7 +91,8 @@ static uint16_t packet_room(const struct config *c)
 static struct rte_mempool *pool_on(struct daemon *d, int socket, struct faults *faults)
 {
 	const struct config *c = d->config;
-	unsigned int n = c->limits.packets * c->n_workers + CONTROL_PACKETS;
+	unsigned int n =
+		c->limits.packets * c->n_workers + CONTROL_PACKETS + c->n_kernels * KERNEL_PACKETS;
 	unsigned int at = socket < 0 ? rte_socket_id() : (unsigned int)socket;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
@@ -149,6 +154,17 @@ static int start_nics(struct daemon *d, struct faults *faults)
 	return 0;
 }
 
+static int start_kernel(struct daemon *d, struct faults *faults)
+{
+	const struct config *c = d->config;
+
+	if (c->n_kernels == 0)
+		return 0;
+	d->kernel = kernel_open(c->kernels, c->n_kernels, d->nics, c->n_devices,
+		d->worker_pools[c->n_workers], faults);
+	return d->kernel ? 0 : -errno;
+}
+
 static int start_workers(struct daemon *d, struct faults *faults)
 {
 	const struct config *c = d->config;
@@ -208,6 +224,7 @@ static int start_snapshot(struct daemon *d, struct faults *faults)
 		.rcu = d->rcu,
 		.nics = d->nics,
 		.n_nics = d->config->n_devices,
+		.kernel = d->kernel,
 	};
 	return config_apply(&d->ctl.target, d->document, faults);
 }
@@ -247,6 +264,7 @@ int daemon_start(struct daemon *d, struct faults *faults)
 		start_eal,
 		start_pools,
 		start_nics,
+		start_kernel,
 		start_workers,
 		start_admin,
 		start_snapshot,
@@ -273,6 +291,7 @@ static void stop_cores(struct daemon *d)
 
 static void stop_devices(struct daemon *d)
 {
+	kernel_close(d->kernel);
 	for (unsigned int i = 0; i < NIC_MAX; i++)
 		if (d->nics[i])
 			nic_close(d->nics[i]);

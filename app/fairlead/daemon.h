@@ -26,6 +26,7 @@ struct daemon {
 	struct rte_mempool **pools;        /* by NUMA node; NULL where nothing is */
 	struct rte_mempool **worker_pools; /* n + 1, borrowed from pools */
 	struct nic *nics[NIC_MAX];
+	struct kernel *kernel;
 	struct rcu *rcu;
 	struct neigh_table *neigh;
 	struct snapshot snapshot;

@@ -117,6 +117,17 @@ static bool keep_devices(const struct config *now, struct config *next)
 	return devices && mtu;
 }
 
+/* The kernel's interfaces are made at start; ports may come to theirs, and leave them. */
+static bool kernel_is_open(const struct config_target *t, const char *interface)
+{
+	if (t->nics)
+		return kernel_has(t->kernel, interface);
+	for (unsigned int i = 0; i < t->config->n_kernels; i++)
+		if (!strcmp(t->config->kernels[i].interface, interface))
+			return true;
+	return false;
+}
+
 /* Devices are opened at start with their MTU; ports find theirs by its name, whatever the order now
  * is. */
 static void bind_devices(const struct config_target *t, struct config *next, struct faults *faults)
@@ -145,6 +156,15 @@ static void bind_devices(const struct config_target *t, struct config *next, str
 		snprintf(path, sizeof(path), "ports[%u].mtu", i);
 		fault_add(faults, path, "the device was opened for %u bytes; more needs a restart",
 			mtu);
+	}
+	for (unsigned int i = 0; i < next->n_kernels; i++) {
+		const struct kernel_conf *k = &next->kernels[i];
+
+		if (kernel_is_open(t, k->interface))
+			continue;
+		snprintf(path, sizeof(path), "ports[%u].kernel.interface", k->port);
+		fault_add(faults, path, "\"%s\" is not open; a new interface needs a restart",
+			k->interface);
 	}
 	if (!keep_devices(now, next))
 		fault_add(faults, "", "out of memory");
@@ -286,6 +306,8 @@ static int publish(struct config_target *t, uint64_t now_ms)
 	if (rc)
 		return rc;
 	change->pending = NULL;
+	if (net && t->kernel)
+		kernel_sync(t->kernel, next->net);
 	change->published = true;
 	change->published_ms = now_ms;
 	if (net)

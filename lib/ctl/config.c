@@ -239,6 +239,24 @@ static int read_port(struct reader *r, const json_t *rule, const json_t *o, stru
 	return 0;
 }
 
+/* The kernel's share, where the port has one. */
+static void read_kernel(struct reader *r, const json_t *rule, const json_t *o, struct port_conf *p,
+	struct kernel_conf *out)
+{
+	const json_t *kernel = get(r, rule, o, "kernel");
+	const json_t *below = schema_key(r->schema, rule, "kernel");
+	const char *interface = kernel ? get_text(r, below, kernel, "interface") : NULL;
+	const char *driver = kernel ? get_text(r, below, kernel, "driver") : NULL;
+
+	if (!interface || !interface[0] || strlen(interface) >= sizeof(p->kernel))
+		return;
+	snprintf(p->kernel, sizeof(p->kernel), "%s", interface);
+	p->kernel_rate = get_u32(r, below, kernel, "rate");
+	out->interface = interface;
+	out->vhost = driver && !strcmp(driver, "virtio-user");
+	r->c->n_kernels++;
+}
+
 static int read_ports(struct reader *r)
 {
 	const json_t *rule;
@@ -247,8 +265,9 @@ static int read_ports(struct reader *r)
 	struct port_conf *ports = alloc(r, n, sizeof(*ports));
 	const char **devices = alloc(r, n, sizeof(*devices));
 	uint16_t *mtu = alloc(r, n, sizeof(*mtu));
+	struct kernel_conf *kernels = alloc(r, n, sizeof(*kernels));
 
-	if (!ports || !devices || !mtu)
+	if (!ports || !devices || !mtu || !kernels)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < n; i++) {
 		const json_t *o = json_array_get(array, i);
@@ -258,11 +277,14 @@ static int read_ports(struct reader *r)
 		if (rc)
 			return rc;
 		ports[i].nic = device_index(r->c, devices, device ? device : "");
+		kernels[r->c->n_kernels].port = i;
+		read_kernel(r, rule, o, &ports[i], &kernels[r->c->n_kernels]);
 		if (ports[i].mtu > mtu[ports[i].nic])
 			mtu[ports[i].nic] = ports[i].mtu;
 	}
 	r->c->devices = devices;
 	r->c->device_mtu = mtu;
+	r->c->kernels = kernels;
 	r->c->model.net.ports = ports;
 	r->c->model.net.n_ports = n;
 	return 0;
@@ -609,6 +631,7 @@ bool config_check(const json_t *doc, struct faults *faults)
 			"reserve more (dpdk-hugepages.py), lower the limits, or start with -- "
 			"--no-huge",
 			(unsigned int)(plan.total >> 20), (unsigned int)(free_bytes >> 20));
+	eal_warn_kernels(c->kernels, c->n_kernels, faults);
 	config_free(c);
 	return true;
 }

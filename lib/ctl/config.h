@@ -17,6 +17,7 @@
 
 #include "base/fault.h"
 #include "model/model.h"
+#include "net/kernel.h"
 #include "net/net.h"
 #include "worker/worker.h"
 
@@ -32,6 +33,8 @@ struct config {
 	const char *const *devices;
 	const uint16_t *device_mtu; /* the largest of its ports; 0: the driver's */
 	unsigned int n_devices;
+	const struct kernel_conf *kernels; /* interfaces of the kernel's share of ports */
+	unsigned int n_kernels;
 	struct {
 		uint32_t flows_v4, flows_v6; /* in all, over the workers */
 		uint32_t packets;            /* mbufs a worker, and as many for the control core */
@@ -95,6 +98,7 @@ struct config_target {
 	struct rcu *rcu;
 	struct nic **nics;
 	unsigned int n_nics;
+	struct kernel *kernel;        /* NULL: no port shares with it */
 	struct config_change *change; /* apply.c's own */
 	struct tally *tally;          /* tally.c's own */
 };

@@ -21,4 +21,7 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults);
 /* Its part about the addresses servers are spoken to from. */
 void crosscheck_sources(const struct config *c, bool net_known, struct faults *faults);
 
+/* crosscheck_kernel.c: its part about the kernel's share of ports. */
+void crosscheck_kernel(const struct config *c, struct faults *faults);
+
 #endif

@@ -563,6 +563,7 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 	check_cores(&x);
 	check_limits(&x);
 	check_port_names(&x);
+	crosscheck_kernel(c, faults);
 	for (unsigned int i = 0; i < c->model.n_pools; i++)
 		check_pool(&x, i);
 	crosscheck_sources(c, net_known, faults);

@@ -129,6 +129,18 @@ static void link_ready(struct ctl *c, struct ctl_source *s, uint32_t events)
 	links_look(c);
 }
 
+/* net_turn() sees to the packets; here only an interface that somebody has deleted, which would be
+ * ready for ever. */
+static void kernel_ready(struct ctl *c, struct ctl_source *s, uint32_t events)
+{
+	unsigned int i = (unsigned int)(s - c->on_kernel);
+
+	if (!(events & (EPOLLERR | EPOLLHUP)))
+		return;
+	log_warn("an interface of the kernel's share is gone; a restart makes it anew");
+	epoll_ctl(c->epoll, EPOLL_CTL_DEL, kernel_fd(c->target.kernel, i), NULL);
+}
+
 /* Packets that workers punted: ARP and ND; neigh_input() drops what it does not want. */
 static unsigned int punts_drain(struct ctl *c)
 {
@@ -141,11 +153,26 @@ static unsigned int punts_drain(struct ctl *c)
 		unsigned int n = rte_ring_sc_dequeue_burst(
 			all->net[i]->punt, (void **)mbufs, PUNT_BURST, NULL);
 
-		for (unsigned int k = 0; k < n; k++)
+		for (unsigned int k = 0; k < n; k++) {
+			if (c->target.kernel)
+				kernel_overhear(c->target.kernel, net, mbufs[k]);
 			neigh_input(c->target.neigh, net, mbufs[k]);
+		}
 		total += n;
 	}
 	return total;
+}
+
+/* Packets between the ports and the kernel. */
+static unsigned int kernel_turn(struct ctl *c, struct net_worker *net)
+{
+	unsigned int work = 0;
+
+	if (!c->target.kernel)
+		return 0;
+	for (unsigned int i = 0; i < c->target.workers->n; i++)
+		work += kernel_take(c->target.kernel, net, c->target.workers->net[i]);
+	return work + kernel_poll(c->target.kernel, net);
 }
 
 /* The network side of a turn; returns how much there was to do. */
@@ -159,6 +186,7 @@ static unsigned int net_turn(struct ctl *c)
 	if (c->links && c->now >= c->links_at)
 		links_look(c);
 	work = punts_drain(c);
+	work += kernel_turn(c, net);
 	neigh_poll(c->target.neigh, net, net->now_ms);
 	return work + net_flush(net);
 }
@@ -222,6 +250,20 @@ static int links_open(struct ctl *c)
 	return ctl_watch(c, link_watch_fd(c->links), EPOLLIN, &c->on_link);
 }
 
+static int kernel_watch(struct ctl *c)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; rc == 0 && i < kernel_count(c->target.kernel); i++) {
+		int fd = kernel_fd(c->target.kernel, i);
+
+		c->on_kernel[i].ready = kernel_ready;
+		if (fd >= 0)
+			rc = ctl_watch(c, fd, EPOLLIN, &c->on_kernel[i]);
+	}
+	return rc;
+}
+
 static struct listener *socket_open(struct ctl *c, const char *path, struct faults *faults)
 {
 	const struct config *config = c->target.config;
@@ -257,6 +299,8 @@ int ctl_open(struct ctl *c, const char *socket_path, struct faults *faults)
 	rc = c->epoll < 0 || !c->rpc ? -errno : signals_open(c);
 	if (rc == 0)
 		rc = links_open(c);
+	if (rc == 0)
+		rc = kernel_watch(c);
 	if (rc < 0) {
 		fault_add(faults, "", "cannot set up the event loop: %s", strerror(-rc));
 		goto fail;

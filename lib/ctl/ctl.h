@@ -31,6 +31,7 @@ struct ctl {
 	int epoll;
 	int signals; /* signalfd: TERM, INT stop; HUP reloads */
 	struct ctl_source on_signal, on_link;
+	struct ctl_source on_kernel[NET_PORTS_MAX]; /* by interface of the kernel's share */
 	bool stop;
 	bool busy; /* the last turn found work: come back soon */
 	uint64_t tsc_hz;

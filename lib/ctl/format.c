@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "format.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,6 +109,19 @@ static bool is_device(const char *text, char why[static FORMAT_WHY])
 	return device_parse(text, 0, &spec, why, FORMAT_WHY) == 0;
 }
 
+static bool is_interface(const char *text, char why[static FORMAT_WHY])
+{
+	size_t len = strlen(text);
+
+	if (len >= IFNAMSIZ) {
+		snprintf(why, FORMAT_WHY,
+			"interface name \"%s\" has %zu characters, at most %d are possible", text,
+			len, IFNAMSIZ - 1);
+		return false;
+	}
+	return is_name(text, why);
+}
+
 static bool is_path(const char *text, char why[static FORMAT_WHY])
 {
 	return text[0] == '/' && text[strlen(text) - 1] != '/';
@@ -156,6 +170,8 @@ static const struct format formats[] = {
 	  is_duration },
 	{ "size", "a size such as \"512B\", \"64KiB\", \"16MiB\" or \"1GiB\"", is_size },
 	{ "device", "a device such as \"0000:3b:00.0\" or \"af_packet:eth1\"", is_device },
+	{ "interface",
+	  "the name of an interface: letters, digits, \".\", \"_\" or \"-\", at most 15", is_interface },
 	{ "path", "the absolute path of a file", is_path },
 	{ "user", "a name of the system's user or group database", is_user },
 	{ "mode", "file permissions in octal such as \"0660\"", is_mode },

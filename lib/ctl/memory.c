@@ -11,6 +11,7 @@
 
 /* Packet buffers of the control core, and what a buffer costs beside its room. */
 #define CONTROL_PACKETS 1024
+#define KERNEL_PACKETS  256 /* of an interface of the kernel's share */
 #define PACKET_OVERHEAD (sizeof(struct rte_mbuf) + sizeof(struct rte_mempool_objhdr) + 64)
 
 static uint64_t packet_bytes(const struct config *c)
@@ -36,7 +37,8 @@ void config_memory(const struct config *c, struct memory_plan *out)
 			  (2u << 20);
 
 	*out = (struct memory_plan){
-		.packets = ((uint64_t)c->limits.packets * c->n_workers + CONTROL_PACKETS) *
+		.packets = ((uint64_t)c->limits.packets * c->n_workers + CONTROL_PACKETS +
+				   (uint64_t)c->n_kernels * KERNEL_PACKETS) *
 			   packet_bytes(c),
 		.flows = flow_table_bytes(&flow) * c->n_workers,
 		.neighbours = c->neighbour.max * UINT64_C(192),

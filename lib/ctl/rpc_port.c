@@ -45,6 +45,21 @@ static void show_nic(json_t *o, const struct nic *nic)
 	json_object_set_new(o, "tx_errors", json_integer((json_int_t)stats.tx_errors));
 }
 
+/* The kernel's share; `to` is to the kernel. */
+static void show_kernel(json_t *o, const struct ctl *c, const struct port *p)
+{
+	struct kernel_counters n;
+
+	if (!kernel_counters_read(c->target.kernel, p->id, &n))
+		return;
+	json_object_set_new(o, "kernel",
+		json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "interface", p->kernel,
+			"rate", (int)p->kernel_rate, "to_packets", (json_int_t)n.to_packets,
+			"to_bytes", (json_int_t)n.to_bytes, "to_dropped", (json_int_t)n.to_dropped,
+			"from_packets", (json_int_t)n.from_packets, "from_bytes",
+			(json_int_t)n.from_bytes, "from_dropped", (json_int_t)n.from_dropped));
+}
+
 static void port_show(struct ctl *c, const json_t *params, struct rpc_call *call)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
@@ -62,6 +77,7 @@ static void port_show(struct ctl *c, const json_t *params, struct rpc_call *call
 	o = view_port(c, p);
 	if (p->nic < c->target.n_nics)
 		show_nic(o, c->target.nics[p->nic]);
+	show_kernel(o, c, p);
 	rpc_result(call, o);
 }
 

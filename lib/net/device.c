@@ -303,6 +303,18 @@ int device_parse(
 	return wrong(&text, "\"%s\" is no device; a device is %s", device, forms);
 }
 
+void kernel_device(const struct kernel_conf *conf, unsigned int i, struct device_spec *out)
+{
+	const char *driver = conf->vhost ? "net_virtio_user" : "net_tap";
+
+	memset(out, 0, sizeof(*out));
+	snprintf(out->driver, sizeof(out->driver), "%s", driver);
+	snprintf(out->name, sizeof(out->name), "%s_kernel%u", driver, i);
+	snprintf(out->iface, sizeof(out->iface), "%s", conf->interface);
+	snprintf(out->arg, sizeof(out->arg), "%s,%siface=%s", out->name,
+		conf->vhost ? "path=/dev/vhost-net,queues=1,queue_size=256," : "", out->iface);
+}
+
 /* Whether a device argument has this key already. */
 static bool has_key(const char *arg, const char *key, size_t len)
 {

@@ -231,6 +231,12 @@ static void add_devices(
 		args_add2(a, specs[i].pci ? "-a" : "--vdev", specs[i].arg);
 		pci |= specs[i].pci;
 	}
+	for (unsigned int i = 0; i < plan->n_kernels; i++) {
+		struct device_spec spec;
+
+		kernel_device(&plan->kernels[i], i, &spec);
+		args_add2(a, "--vdev", spec.arg);
+	}
 	if (!pci)
 		args_add(a, "--no-pci");
 }
@@ -337,6 +343,17 @@ static int check_probed(const struct eal_plan *plan, const struct device_spec *s
 		fault_add(faults, path, "%s: %s%s did not take it; DPDK says: %s", plan->devices[i],
 			specs[i].pci ? "DPDK's drivers" : "the driver ", specs[i].driver,
 			captured(c, specs[i].name, lines, sizeof(lines)));
+		rc = -ENODEV;
+	}
+	for (unsigned int i = 0; i < plan->n_kernels; i++) {
+		struct device_spec spec;
+
+		kernel_device(&plan->kernels[i], i, &spec);
+		if (nic_probed(spec.name))
+			continue;
+		snprintf(path, sizeof(path), "ports[%u].kernel", plan->kernels[i].port);
+		fault_add(faults, path, "the driver %s did not make interface %s; DPDK says: %s",
+			spec.driver, spec.iface, captured(c, spec.iface, lines, sizeof(lines)));
 		rc = -ENODEV;
 	}
 	return rc;

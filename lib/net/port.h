@@ -102,13 +102,22 @@ struct nic {
 	uint64_t speed; /* Mbit/s, 0 when unknown */
 };
 
+/* An interface of the kernel beside a port, see net/kernel.h. */
+struct kernel_conf {
+	const char *interface; /* at most 15 characters */
+	bool vhost;            /* by vhost-net, else by TUN/TAP */
+	unsigned int port;     /* index in "ports", for the paths of faults */
+};
+
 /* What the EAL is to be started with. */
 struct eal_plan {
 	const char *program;        /* argv[0] */
 	const char *const *devices; /* distinct device strings, as configured */
 	unsigned int n_devices;
 	const struct nic_profile *const *profiles; /* [n_devices]; NULL, or NULL entries: none */
-	const unsigned int *workers;               /* cores; EAL lcores in this order */
+	const struct kernel_conf *kernels;
+	unsigned int n_kernels;
+	const unsigned int *workers; /* cores; EAL lcores in this order */
 	unsigned int n_workers;
 	unsigned int control;    /* core of the control core: the main lcore */
 	uint64_t memory;         /* bytes planned: packets, flows, tables */
@@ -126,6 +135,10 @@ struct eal_plan {
  */
 int eal_start(const struct eal_plan *plan, struct faults *faults);
 void eal_stop(void);
+
+/* What would keep eal_start() from making the kernel's interfaces, as warnings: for "--check".
+ * Those of a fairlead that runs are in order. */
+void eal_warn_kernels(const struct kernel_conf *k, unsigned int n, struct faults *faults);
 
 /* What a device string needs of the EAL: the -a or --vdev argument ("net_af_packet0,iface=x,...")
  * for "af_packet:IFACE", "af_xdp:IFACE", "tap:NAME", "memif:PATH[,role=server]", "ring:NAME",

@@ -12,6 +12,9 @@ bool nic_probed(const char *name);
  * itself. 0, or -EINVAL when there is no room. */
 int device_add_args(struct device_spec *spec, const char *devargs);
 
+/* device.c: the virtual device that makes the i-th interface of the kernel's share. */
+void kernel_device(const struct kernel_conf *conf, unsigned int i, struct device_spec *out);
+
 /* port.c: the link as the driver sees it; speed in Mbit/s, 0 when unknown. */
 void nic_driver_link(const struct nic *nic, bool *up, uint64_t *speed);
 

@@ -29,8 +29,7 @@
 
 /* ---- reading the machine --------------------------------------------------------------------- */
 
-static int __attribute__((format(printf, 4, 5)))
-host_path(const struct host *h, char *out, size_t size, const char *fmt, ...)
+int host_path(const struct host *h, char *out, size_t size, const char *fmt, ...)
 {
 	size_t used = (size_t)snprintf(out, size, "%s", h->root);
 	va_list ap;
@@ -42,8 +41,7 @@ host_path(const struct host *h, char *out, size_t size, const char *fmt, ...)
 	return n < 0 || used + (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-/* The beginning of a file as a string without its last newline, "" if it cannot be read. */
-static void read_text(const char *path, char *out, size_t size)
+void host_text(const char *path, char *out, size_t size)
 {
 	FILE *f = fopen(path, "re");
 	size_t n = f ? fread(out, 1, size - 1, f) : 0;
@@ -59,7 +57,7 @@ static uint64_t read_number(const char *path)
 {
 	char text[32];
 
-	read_text(path, text, sizeof(text));
+	host_text(path, text, sizeof(text));
 	return strtoull(text, NULL, 10);
 }
 
@@ -234,7 +232,7 @@ static bool check_instance(const struct host *h, const struct eal_plan *plan, st
 	if (pid == 0)
 		return true;
 	host_path(h, path, sizeof(path), "/proc/%d/comm", pid);
-	read_text(path, comm, sizeof(comm));
+	host_text(path, comm, sizeof(comm));
 	if (pid > 0)
 		snprintf(who, sizeof(who), "pid %d%s%s", pid, comm[0] ? ", " : "", comm);
 	else
@@ -283,11 +281,11 @@ static void check_cores(const struct host *h, const struct eal_plan *plan, struc
 	char path[256];
 
 	host_path(h, path, sizeof(path), "/sys/devices/system/cpu/present");
-	read_text(path, c.present, sizeof(c.present));
+	host_text(path, c.present, sizeof(c.present));
 	host_path(h, path, sizeof(path), "/sys/devices/system/cpu/online");
-	read_text(path, c.online, sizeof(c.online));
+	host_text(path, c.online, sizeof(c.online));
 	host_path(h, path, sizeof(path), "/sys/devices/system/cpu/isolated");
-	read_text(path, c.isolated, sizeof(c.isolated));
+	host_text(path, c.isolated, sizeof(c.isolated));
 	check_core(h, &c, plan->control, "control", faults);
 	if (plan->n_workers == 0)
 		fault_add(faults, "workers", "no core at all; online are %s, isolated %s", c.online,
@@ -312,13 +310,13 @@ static void check_cores(const struct host *h, const struct eal_plan *plan, struc
 
 /* ---- kernel interfaces ----------------------------------------------------------------------- */
 
-static bool capable(const struct host *h, unsigned int cap)
+bool host_capable(const struct host *h, unsigned int cap)
 {
 	char path[256], text[4096];
 	const char *line;
 
 	host_path(h, path, sizeof(path), "/proc/self/status");
-	read_text(path, text, sizeof(text));
+	host_text(path, text, sizeof(text));
 	line = strstr(text, "\nCapEff:");
 	return !line || (strtoull(line + 8, NULL, 16) >> cap & 1);
 }
@@ -326,7 +324,7 @@ static bool capable(const struct host *h, unsigned int cap)
 static void need_capability(const struct host *h, unsigned int cap, const char *name,
 	const char *device, const char *path, struct faults *faults)
 {
-	if (!capable(h, cap))
+	if (!host_capable(h, cap))
 		fault_add(faults, path,
 			"%s: this process lacks %s: start it as root or by its systemd unit, or "
 			"give it "
@@ -395,7 +393,7 @@ static void list_nics(const struct host *h, char *out, size_t size)
 	d = opendir(path);
 	while (d && (e = readdir(d)) && used + 20 < size) {
 		host_path(h, path, sizeof(path), "/sys/bus/pci/devices/%.32s/class", e->d_name);
-		read_text(path, class, sizeof(class));
+		host_text(path, class, sizeof(class));
 		if (!strncmp(class, "0x02", 4))
 			used += (size_t)snprintf(
 				out + used, size - used, "%s%.16s", used ? ", " : "", e->d_name);
@@ -516,7 +514,7 @@ static void check_device(const struct host *h, const char *device, const struct 
 		check_iface(h, device, s, path, faults);
 		need_capability(h, CAP_NET_RAW, "CAP_NET_RAW", device, path, faults);
 		need_capability(h, CAP_NET_ADMIN, "CAP_NET_ADMIN", device, path, faults);
-		if (!capable(h, CAP_SYS_ADMIN))
+		if (!host_capable(h, CAP_SYS_ADMIN))
 			need_capability(h, CAP_BPF, "CAP_BPF", device, path, faults);
 	} else if (!strcmp(s->driver, "net_tap")) {
 		need_capability(h, CAP_NET_ADMIN, "CAP_NET_ADMIN", device, path, faults);
@@ -614,7 +612,7 @@ static uint64_t meminfo(const struct host *h, const char *key)
 	const char *line;
 
 	host_path(h, path, sizeof(path), "/proc/meminfo");
-	read_text(path, text, sizeof(text));
+	host_text(path, text, sizeof(text));
 	line = strstr(text, key);
 	return line ? strtoull(line + strlen(key), NULL, 10) : 0;
 }
@@ -772,6 +770,7 @@ int eal_precheck(const struct host *h, const struct eal_plan *plan, const struct
 	check_options(plan, faults);
 	check_cores(h, plan, faults);
 	check_devices(h, plan, specs, faults);
+	precheck_kernels(h, plan->kernels, plan->n_kernels, faults);
 	check_memory(h, plan, faults);
 	return faults->errors > before ? -EINVAL : 0;
 }
