@@ -87,11 +87,18 @@ uint32_t frame_server(unsigned int i);
 uint32_t frame_self(unsigned int nic);
 struct addr frame_addr(unsigned int family, uint32_t v4);
 
-/* Writes the frame of a flow into m: from its client, or from its server. */
+/* How a flow looks on the servers' side. */
+struct bench_flow {
+	uint16_t server;
+	rte_be16_t port; /* the client's, or with fullnat the balancer's */
+};
+
+/* Writes the frame of flow number i into m: from its client, or from its server, which sees it as
+ * flow says. */
 void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
-	enum frame_kind kind, uint32_t flow, unsigned int server);
-/* The server a forwarded frame is addressed to (NAT). */
-unsigned int frame_chosen(const struct rte_mbuf *m, unsigned int family);
+	enum frame_kind kind, uint32_t i, const struct bench_flow *flow);
+/* What a forwarded frame says of its flow. */
+struct bench_flow frame_chosen(const struct rte_mbuf *m, unsigned int family);
 
 /* An answer to ARP or ND about a neighbour, as the control core is given it. */
 void frame_neighbour(

@@ -78,28 +78,33 @@ static void write_ip6(uint8_t *l3, const struct tuple *t, uint16_t len)
 	memcpy(l3, &ip, sizeof(ip));
 }
 
-static struct tuple flow_ends(
-	const struct bench_options *o, enum frame_kind kind, uint32_t flow, unsigned int server)
+static struct tuple flow_ends(const struct bench_options *o, enum frame_kind kind, uint32_t i,
+	const struct bench_flow *flow)
 {
-	const bool back = kind == FRAME_SYN_ACK || kind == FRAME_ANSWER;
 	struct tuple t = {
-		.src = frame_addr(o->family, CLIENTS + flow / 16),
-		.sport = rte_cpu_to_be_16((uint16_t)(10000 + flow % 16)),
-		.dst = frame_addr(o->family,
-			back ? frame_server(server) : frame_service(flow % BENCH_SERVICES)),
-		.dport = back ? RTE_BE16(8080) : RTE_BE16(80),
+		.src = frame_addr(o->family, CLIENTS + i / 16),
+		.sport = rte_cpu_to_be_16((uint16_t)(10000 + i % 16)),
+		.dst = frame_addr(o->family, frame_service(i % BENCH_SERVICES)),
+		.dport = RTE_BE16(80),
 		.proto = IPPROTO_TCP,
 	};
 
-	return back ? tuple_reverse(&t) : t;
+	if (kind != FRAME_SYN_ACK && kind != FRAME_ANSWER)
+		return t;
+	t.dst = frame_addr(o->family, frame_server(flow->server));
+	t.dport = RTE_BE16(8080);
+	t.sport = flow->port;
+	if (o->mode == MODE_FULLNAT)
+		t.src = frame_addr(o->family, frame_self(BENCH_LAN));
+	return tuple_reverse(&t);
 }
 
 void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
-	enum frame_kind kind, uint32_t flow, unsigned int server)
+	enum frame_kind kind, uint32_t i, const struct bench_flow *flow)
 {
 	static const uint8_t flags[] = { RTE_TCP_SYN_FLAG, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG,
 		RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG };
-	const struct tuple t = flow_ends(o, kind, flow, server);
+	const struct tuple t = flow_ends(o, kind, i, flow);
 	const unsigned int nic =
 		kind == FRAME_SYN_ACK || kind == FRAME_ANSWER ? BENCH_LAN : BENCH_WAN;
 	const unsigned int ip_len =
@@ -136,13 +141,16 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 	memcpy(l3 + ip_len, &tcp, sizeof(tcp));
 }
 
-unsigned int frame_chosen(const struct rte_mbuf *m, unsigned int family)
+struct bench_flow frame_chosen(const struct rte_mbuf *m, unsigned int family)
 {
 	const uint8_t *l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
+	struct bench_flow flow;
 	rte_be32_t last;
 
 	memcpy(&last, l3 + (family == 4 ? 16 : 36), 4);
-	return rte_be_to_cpu_32(last) - SERVERS;
+	flow.server = (uint16_t)(rte_be_to_cpu_32(last) - SERVERS);
+	memcpy(&flow.port, l3 + (family == 4 ? 20 : 40), 2);
+	return flow;
 }
 
 static void write_arp(

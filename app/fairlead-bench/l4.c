@@ -33,7 +33,8 @@ struct run {
 	unsigned int at;     /* of the batch: the next packet to run */
 	uint64_t *burst;     /* cycles of each burst of the round */
 	unsigned int n_bursts;
-	uint8_t *server; /* by flow (NAT): whom its packets went to */
+	bool two_way;            /* the mode sees answers */
+	struct bench_flow *flow; /* by flow, where it does */
 	uint64_t random;
 	uint32_t next;   /* --new: the next flow */
 	double ns_burst; /* virtual time that a burst takes */
@@ -66,7 +67,7 @@ static void batch_put(struct run *run, unsigned int i, enum frame_kind kind, uin
 {
 	struct rte_mbuf *m = run->back[i];
 
-	frame_write(m, run->rig, run->o, kind, flow, run->server[flow]);
+	frame_write(m, run->rig, run->o, kind, flow, &run->flow[flow]);
 	run->item[i] = (struct item){ m, m->port, m->data_len };
 }
 
@@ -143,10 +144,9 @@ static int send_each(struct run *run, enum frame_kind kind, uint32_t first, unsi
 	memcpy(rest, run->back + n, kept * sizeof(*rest));
 	run->at = run->n_back = 0;
 	batch_run(run, n);
-	if (kind == FRAME_SYN && run->o->mode == MODE_NAT)
+	if (kind == FRAME_SYN && run->two_way)
 		for (unsigned int i = 0; i < run->n_back; i++)
-			run->server[first + i] =
-				(uint8_t)frame_chosen(run->back[i], run->o->family);
+			run->flow[first + i] = frame_chosen(run->back[i], run->o->family);
 	memcpy(run->back + run->n_back, rest, kept * sizeof(*rest));
 	run->n_back += kept;
 	free(rest);
@@ -160,7 +160,7 @@ static int open_flows(struct run *run)
 
 		if (send_each(run, FRAME_SYN, first, n) < 0)
 			return -1;
-		if (run->o->mode == MODE_NAT && send_each(run, FRAME_SYN_ACK, first, n) < 0)
+		if (run->two_way && send_each(run, FRAME_SYN_ACK, first, n) < 0)
 			return -1;
 		if (send_each(run, FRAME_ACK, first, n) < 0)
 			return -1;
@@ -170,11 +170,11 @@ static int open_flows(struct run *run)
 
 /* ---- rounds --------------------------------------------------------------------------------- */
 
-/* A burst comes from one nic: with NAT every second one has servers' answers. */
+/* A burst comes from one nic: in two-way modes every second one has servers' answers. */
 static void fill_established(struct run *run)
 {
 	for (unsigned int i = 0; i < run->o->packets; i++) {
-		bool back = run->o->mode == MODE_NAT && i / BURST_MAX % 2;
+		bool back = run->two_way && i / BURST_MAX % 2;
 
 		batch_put(run, i, back ? FRAME_ANSWER : FRAME_ACK, random_flow(run));
 	}
@@ -186,7 +186,7 @@ static void fill_new(struct run *run)
 	for (unsigned int i = 0; i < run->o->packets; i++) {
 		struct rte_mbuf *m = run->back[i];
 
-		frame_write(m, run->rig, run->o, FRAME_SYN, run->next, 0);
+		frame_write(m, run->rig, run->o, FRAME_SYN, run->next, NULL);
 		run->item[i] = (struct item){ m, m->port, m->data_len };
 		run->next = (run->next + 1) % (4 * run->o->flows);
 	}
@@ -290,8 +290,9 @@ int bench_l4(struct rig *r, const struct bench_options *o, struct bench_result *
 	run.item = calloc(o->packets, sizeof(*run.item));
 	run.back = calloc(o->packets + BURST_MAX, sizeof(*run.back));
 	run.burst = calloc(o->packets / BURST_MAX + 1, sizeof(*run.burst));
-	run.server = calloc(o->flows, 1);
-	if (!run.item || !run.back || !run.burst || !run.server)
+	run.two_way = fwd_table[o->mode]->two_way;
+	run.flow = calloc(o->flows, sizeof(*run.flow));
+	if (!run.item || !run.back || !run.burst || !run.flow)
 		goto out;
 	rc = o->new_flows ? warm_new(&run) : open_flows(&run);
 	if (!o->new_flows)
@@ -305,7 +306,7 @@ int bench_l4(struct rig *r, const struct bench_options *o, struct bench_result *
 out:
 	if (rc < 0)
 		fprintf(stderr, "fairlead-bench: out of memory\n");
-	free(run.server);
+	free(run.flow);
 	free(run.burst);
 	free(run.back);
 	free(run.item);

@@ -14,12 +14,13 @@
 #include "bench.h"
 
 static const char usage[] =
-	"usage: fairlead-bench l4 --mode dr|nat [OPTIONS]\n"
+	"usage: fairlead-bench l4 --mode dr|nat|fullnat [OPTIONS]\n"
 	"\n"
 	"Measures the cycles a worker spends on a packet, with 100 services and a pool of 100 "
 	"servers.\n"
 	"\n"
-	"  --mode dr|nat     forwarding mode; nat: every second burst is of servers' answers\n"
+	"  --mode MODE       forwarding mode: dr; nat and fullnat: every second burst is of\n"
+	"                    servers' answers\n"
 	"  --flows N         established flows, packets go to them at random (10000)\n"
 	"  --packet BYTES    on the wire, the frame's checksum included (64)\n"
 	"  --new             measure first packets, while as many old flows expire\n"
@@ -57,7 +58,7 @@ static void parse_mode(const char *text, struct bench_options *o)
 			o->mode = (enum mode)m;
 			return;
 		}
-	fprintf(stderr, "fairlead-bench: --mode: \"%s\" is neither dr nor nat\n", text);
+	fprintf(stderr, "fairlead-bench: --mode: \"%s\" is not dr, nat or fullnat\n", text);
 	exit(2);
 }
 
