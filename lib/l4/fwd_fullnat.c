@@ -48,6 +48,12 @@ static void fullnat_release(struct l4 *l, const struct tuple *back)
 	lport_give(l->lports, back, l->now_ms);
 }
 
+/* The source address may be ours no more. */
+static bool fullnat_holds(const struct l4 *l, const struct tuple *back)
+{
+	return net_local(l->model->net, &back->dst, NULL) == LOCAL_PORT;
+}
+
 /*
  * `client-address`: "toa". The client's segments after its SYN carry its address until the server
  * has said something after its SYN-ACK, which is the proof that it has had one of them.
@@ -95,6 +101,7 @@ const struct fwd_ops fwd_ops_fullnat = {
 	.two_way = true,
 	.answers = fullnat_answers,
 	.release = fullnat_release,
+	.holds = fullnat_holds,
 	.rewrite = fullnat_rewrite,
 	.next = fullnat_next,
 };

@@ -217,9 +217,21 @@ uint32_t l4_deadline(const struct l4 *l, const struct flow *f)
 	       conn_timeout(&l->model->service[f->service]->timeouts, (enum conn_state)f->state);
 }
 
+/* Whether the mode can do without what the change took away. */
+static bool flow_holds(const struct l4 *l, const struct flow *f)
+{
+	const struct fwd_ops *mode = fwd_table[f->mode];
+	struct tuple back;
+
+	if (!mode->holds)
+		return true;
+	back = flow_tuple(f, DIR_RETURN);
+	return mode->holds(l, &back);
+}
+
 void l4_revise(struct l4 *l, struct flow *f)
 {
-	uint32_t deadline = l4_deadline(l, f);
+	uint32_t deadline = flow_holds(l, f) ? l4_deadline(l, f) : l->now_ms;
 
 	if ((int32_t)(deadline - l->now_ms) > 0)
 		flow_arm(l->flows, f, deadline);

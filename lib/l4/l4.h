@@ -67,6 +67,9 @@ struct fwd_ops {
 	/* Gives back what answers() took, when the flow ends or could not be opened. May be NULL.
 	 */
 	void (*release)(struct l4 *l, const struct tuple *back);
+	/* Whether answers of this tuple can still come, after a change of addresses. NULL: they
+	 * can. */
+	bool (*holds)(const struct l4 *l, const struct tuple *back);
 	/* The longest packet, as received like p, that is forwarded within mtu. NULL: mtu. */
 	uint16_t (*limit)(struct l4 *l, const struct pkt *p, const struct service *service,
 		const struct server *server, uint16_t mtu);
@@ -97,8 +100,8 @@ unsigned int l4_expire(struct l4 *l, unsigned int max);
 /* The moment (ms) the flow's idle time-out is over if no packet comes. */
 uint32_t l4_deadline(const struct l4 *l, const struct flow *f);
 
-/* After a change: closes the flow if its service or server is gone, else sets its timer by the
- * time-outs of now. */
+/* After a change: closes the flow if its service, server or local address is gone, else sets its
+ * timer by the time-outs of now. */
 void l4_revise(struct l4 *l, struct flow *f);
 
 /* Closes a flow and keeps the counters right. */
