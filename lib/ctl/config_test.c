@@ -202,9 +202,10 @@ static void test_services(void **state)
 		       "{'name': 'a', 'address': '10.0.0.11:8080', 'weight': 7},"
 		       "{'name': 'b', 'address': '10.0.0.12', 'weight': 0}]},"
 		       "{'name': 'six', 'servers': [{'name': 'a', 'address': '[fd00::11]:80'}]}],"
-		       "'services': [{'name': 'web', 'mode': 'nat', 'pool': 'web',"
+		       "'services': [{'name': 'web', 'mode': 'fullnat', 'pool': 'web',"
 		       " 'address': ['192.0.2.10:80', '192.0.2.10:8000-8010', '192.0.2.11:*'],"
-		       " 'no-flow': 'drop', 'timeouts': {'udp': '7s', 'tcp-syn': '500ms'}},"
+		       " 'no-flow': 'drop', 'client-address': 'toa',"
+		       " 'timeouts': {'udp': '7s', 'tcp-syn': '500ms'}},"
 		       "{'name': 'dns', 'mode': 'nat', 'protocol': 'udp', 'pool': 'six',"
 		       " 'address': '[2001:db8:1::10]:53'}]"));
 	const struct model_conf *m = &c->model;
@@ -222,9 +223,11 @@ static void test_services(void **state)
 	assert_addr(&m->pools[1].servers[0].endpoint.addr, "fd00::11");
 	assert_int_equal(m->n_services, 2);
 	assert_string_equal(web->pool, "web");
-	assert_int_equal(web->mode, MODE_NAT);
+	assert_int_equal(web->mode, MODE_FULLNAT);
 	assert_int_equal(web->proto, IPPROTO_TCP);
 	assert_int_equal(web->no_flow, NO_FLOW_DROP);
+	assert_int_equal(web->client_address, CLIENT_ADDRESS_TOA);
+	assert_int_equal(dns->client_address, CLIENT_ADDRESS_NONE);
 	assert_true(web->vip_list);
 	assert_int_equal(web->n_vips, 3);
 	assert_int_equal(web->vips[0].ports.first, 80);
@@ -313,7 +316,10 @@ static void test_memory(void **state)
 {
 	static const char *const more[] = { "'limits': {'flows': 10485760}",
 		"'limits': {'flows-v6': 2621440}", "'limits': {'packets': 163840}",
-		"'limits': {'neighbours': 60000}" };
+		"'limits': {'neighbours': 60000}",
+		"'pools': [{'name': 'web', 'servers': [{'name': 'a', 'address': '10.0.0.11'}]}], "
+		"'services': [{'name': 'web', 'pool': 'web', 'mode': 'fullnat', 'address': "
+		"'192.0.2.10:80'}]" };
 	struct config *c = read_good("{'workers': [1], 'control': 0, " PORTS "}");
 	struct memory_plan base, plan;
 
@@ -323,7 +329,7 @@ static void test_memory(void **state)
 	assert_true(base.flows > 1048576 * 64ull);
 	assert_true(base.packets > 16384 * 2048ull);
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
-		char text[512];
+		char text[1024];
 
 		snprintf(text, sizeof(text), AROUND("%s"), more[i]);
 		c = read_good(text);

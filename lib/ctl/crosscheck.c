@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What does not fit together in a configuration whose single values are right, and what is worth a
  * warning. */
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -503,6 +504,46 @@ static void check_nat(struct cross *x, unsigned int i, const struct pool_conf *p
 			culprit(wrong, more, who), pool->name);
 }
 
+static bool lacks_source(
+	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
+{
+	return !crosscheck_has_source(x->net, server);
+}
+
+static void check_fullnat(struct cross *x, unsigned int i, const struct pool_conf *pool)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	unsigned int more;
+	const struct server_conf *wrong =
+		x->net ? find_wrong(x, pool, s, lacks_source, &more) : NULL;
+	char who[200];
+
+	if (wrong)
+		fault_warn(x->faults, at(x, "services[%u].mode", i),
+			"mode fullnat speaks to servers from an address of its own, and for %s of "
+			"pool \"%s\" there is no %s one; give the pool \"sources\", or the port "
+			"that leads there an address",
+			culprit(wrong, more, who), pool->name, family(&wrong->endpoint.addr));
+}
+
+/* The client's address is told where the server does not see it, by a TCP option. */
+static void check_client_address(struct cross *x, unsigned int i)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+
+	if (s->client_address == CLIENT_ADDRESS_NONE || s->mode == MODE_COUNT)
+		return;
+	if (s->mode != MODE_FULLNAT)
+		fault_add(x->faults, at(x, "services[%u].client-address", i),
+			"in mode %s servers see the client's own address; leave this out, or use "
+			"mode fullnat",
+			mode_name(s->mode));
+	else if (s->proto != IPPROTO_TCP)
+		fault_add(x->faults, at(x, "services[%u].client-address", i),
+			"toa is an option of TCP, and the service's protocol is udp; leave this "
+			"out");
+}
+
 static void check_service(struct cross *x, unsigned int i)
 {
 	const struct service_conf *s = &x->c->model.services[i];
@@ -510,6 +551,7 @@ static void check_service(struct cross *x, unsigned int i)
 
 	if (x->net)
 		check_vips(x, i);
+	check_client_address(x, i);
 	if (!pool || s->mode == MODE_COUNT)
 		return;
 	if (pool->n_servers == 0)
@@ -524,6 +566,8 @@ static void check_service(struct cross *x, unsigned int i)
 		check_dr(x, i, pool);
 	else if (s->mode == MODE_NAT)
 		check_nat(x, i, pool);
+	else if (s->mode == MODE_FULLNAT)
+		check_fullnat(x, i, pool);
 }
 
 static bool sort_names(struct cross *x)

@@ -109,6 +109,56 @@ static void check_list(struct check *x, bool net_known, const char *path, const 
 	free(addrs);
 }
 
+/* The port that leads to an address, NULL if none does: as the table of routes will have it. */
+static const struct port_conf *port_toward(const struct net_conf *net, const struct addr *a)
+{
+	const struct port_conf *found = NULL;
+	int best = -1;
+
+	for (unsigned int i = 0; i < net->n_ports; i++) {
+		const struct port_conf *p = &net->ports[i];
+
+		for (unsigned int j = 0; j < p->n_gateways; j++)
+			if (best < 0 && addr_is_v4(&p->gateways[j]) == addr_is_v4(a)) {
+				found = p;
+				best = 0;
+			}
+		for (unsigned int j = 0; j < p->n_addresses; j++) {
+			struct prefix network = prefix_network(&p->addresses[j]);
+
+			if (network.len > best && prefix_contains(&network, a)) {
+				found = p;
+				best = network.len;
+			}
+		}
+	}
+	for (unsigned int i = 0; i < net->n_routes; i++) {
+		const struct route_conf *r = &net->routes[i];
+
+		if (r->to.len <= best || !prefix_contains(&r->to, a))
+			continue;
+		best = r->to.len;
+		found = r->port < net->n_ports ? &net->ports[r->port] : port_toward(net, &r->via);
+	}
+	return found;
+}
+
+bool crosscheck_has_source(const struct net_conf *net, const struct server_conf *server)
+{
+	const struct addr *a = &server->endpoint.addr;
+	const struct port_conf *port;
+
+	for (unsigned int i = 0; i < server->n_sources; i++)
+		if (addr_is_v4(&server->sources[i]) == addr_is_v4(a))
+			return true;
+	port = port_toward(net, a);
+	for (unsigned int i = 0; port && i < port->n_addresses; i++)
+		if (addr_is_v4(&port->addresses[i].addr) == addr_is_v4(a) &&
+			!addr_is_link_local(&port->addresses[i].addr))
+			return true;
+	return !port;
+}
+
 void crosscheck_sources(const struct config *c, bool net_known, struct faults *faults)
 {
 	struct check x = { .c = c, .faults = faults };

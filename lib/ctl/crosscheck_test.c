@@ -218,6 +218,36 @@ static const struct bad_case cases[] = {
 		"services[0].address[2]: \"203.0.113.1/24:80\"; needed is an address with ports "
 		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
 		"\"[2001:db8::10]:80\" or, for a whole network, \"203.0.113.0/24:80\"\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'fullnat', 'address': '192.0.2.10:80'")), "" },
+	/* On the clients' network, with one arm: what the mode is for. */
+	{ AROUND(SERVERS("{'name': 'a', 'address': '192.0.2.11'}") ", " SERVICE(
+		  "'mode': 'fullnat', 'client-address': 'toa', 'address': '192.0.2.10:80'")),
+		"" },
+	/* Each server needs an address of its family to be spoken to from. */
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
+	  "'af_packet:w', 'addresses': ['2001:db8:1::1/64']}, {'name': 'lan', 'device': "
+	  "'af_packet:l'}], 'routes': [{'to': 'fd00::/64', 'port': 'lan'}, {'to': "
+	  "'2001:db8:9::/48', 'via': '2001:db8:1::fe'}], "
+	  "'pools': [{'name': 'web', 'servers': [{'name': 'a', 'address': 'fd00::11'}, "
+	  "{'name': 'b', 'address': 'fd00::12', 'sources': ['2001:db8:1::5', '10.0.0.1']}, "
+	  "{'name': 'c', 'address': '2001:db8:9::1'}, "
+	  "{'name': 'd', 'address': 'fd00::13', 'sources': ['2001:db8:1::6']}, "
+	  "{'name': 'e', 'address': 'fd00::14'}]}], " SERVICE(
+		  "'mode': 'fullnat', 'address': '[2001:db8:1::10]:80'") "}",
+		"warning: pools[0].servers[1].sources[1]: 10.0.0.1 is in no network of a port: "
+		"nobody will ask for it by ARP or ND, so a router must send it here\n"
+		"warning: services[0].mode: mode fullnat speaks to servers from an address of "
+		"its own, and for server \"a\" (fd00::11) and 1 more of pool \"web\" there is "
+		"no IPv6 one; give the pool \"sources\", or the port that leads there an "
+		"address\n" },
+	{ AROUND(POOL ", " SERVICE(
+		  "'mode': 'nat', 'client-address': 'toa', 'address': '192.0.2.10:80'")),
+		"services[0].client-address: in mode nat servers see the client's own address; "
+		"leave this out, or use mode fullnat\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'fullnat', 'protocol': 'udp', 'client-address': "
+				   "'toa', 'address': '192.0.2.10:80'")),
+		"services[0].client-address: toa is an option of TCP, and the service's "
+		"protocol is udp; leave this out\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "

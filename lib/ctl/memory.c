@@ -24,6 +24,20 @@ static uint64_t packet_bytes(const struct config *c)
 	return room + PACKET_OVERHEAD;
 }
 
+/* Sets of local ports that a worker may come to need: one a server and source, in two protocols. */
+static unsigned int lport_sets(const struct model_conf *m)
+{
+	unsigned int sets = 0;
+	bool wanted = false;
+
+	for (unsigned int i = 0; i < m->n_services; i++)
+		wanted |= m->services[i].mode == MODE_FULLNAT;
+	for (unsigned int i = 0; wanted && i < m->n_pools; i++)
+		for (unsigned int j = 0; j < m->pools[i].n_servers; j++)
+			sets += 2 * RTE_MAX(1u, m->pools[i].servers[j].n_sources);
+	return RTE_MIN(sets, (unsigned int)LPORT_SETS_MAX);
+}
+
 void config_memory(const struct config *c, struct memory_plan *out)
 {
 	struct flow_conf flow = {
@@ -34,7 +48,7 @@ void config_memory(const struct config *c, struct memory_plan *out)
 	/* A worker's counters and picks by slot, its rings, hold queue and use of neighbours. */
 	uint64_t worker = slots * (sizeof(struct traffic) + 2 * sizeof(uint32_t)) +
 			  c->neighbour.max * sizeof(uint32_t) + c->neighbour.hold_max * 64u +
-			  (2u << 20);
+			  lport_bytes(lport_sets(&c->model)) + (4u << 20);
 
 	*out = (struct memory_plan){
 		.packets = ((uint64_t)c->limits.packets * c->n_workers + CONTROL_PACKETS +
