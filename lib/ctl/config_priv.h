@@ -24,7 +24,8 @@ void crosscheck_sources(const struct config *c, bool net_known, struct faults *f
 /* crosscheck_kernel.c: its part about the kernel's share of ports. */
 void crosscheck_kernel(const struct config *c, struct faults *faults);
 
-/* Whether the server is given an address to be spoken to from, or nothing leads to it at all. */
+/* Whether there is an address that the server can be spoken to from: a source, or one of the port
+ * that leads there. */
 bool crosscheck_has_source(const struct net_conf *net, const struct server_conf *server);
 
 #endif

@@ -444,20 +444,10 @@ static void check_dr(struct cross *x, unsigned int i, const struct pool_conf *po
 			culprit(wrong, more, who), pool->name);
 }
 
-/* Whether the balancer has no address that the server can be spoken to from. */
 static bool no_source(
 	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
 {
-	const bool v4 = addr_is_v4(&server->endpoint.addr);
-
-	for (unsigned int i = 0; i < server->n_sources; i++)
-		if (addr_is_v4(&server->sources[i]) == v4)
-			return false;
-	for (unsigned int i = 0; i < x->net->n_ports; i++)
-		for (unsigned int j = 0; j < x->net->ports[i].n_addresses; j++)
-			if (addr_is_v4(&x->net->ports[i].addresses[j].addr) == v4)
-				return false;
-	return true;
+	return !crosscheck_has_source(x->net, server);
 }
 
 static void check_tunnel(struct cross *x, unsigned int i, const struct pool_conf *pool)
@@ -471,10 +461,10 @@ static void check_tunnel(struct cross *x, unsigned int i, const struct pool_conf
 	wrong = x->net ? find_wrong(x, pool, s, no_source, &more) : NULL;
 	if (wrong)
 		fault_warn(x->faults, at(x, "services[%u].mode", i),
-			"no port has an %s address, which packets to %s of pool \"%s\" would "
-			"come from; give one to the port that leads there, or name one in the "
-			"pool's \"sources\"",
-			family(&wrong->endpoint.addr), culprit(wrong, more, who), pool->name);
+			"no port that leads to %s of pool \"%s\" has an %s address, which packets "
+			"there would come from; give it one, or name one in the pool's "
+			"\"sources\"",
+			culprit(wrong, more, who), pool->name, family(&wrong->endpoint.addr));
 }
 
 static void check_encapsulation(struct cross *x, unsigned int i)
@@ -504,18 +494,11 @@ static void check_nat(struct cross *x, unsigned int i, const struct pool_conf *p
 			culprit(wrong, more, who), pool->name);
 }
 
-static bool lacks_source(
-	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
-{
-	return !crosscheck_has_source(x->net, server);
-}
-
 static void check_fullnat(struct cross *x, unsigned int i, const struct pool_conf *pool)
 {
 	const struct service_conf *s = &x->c->model.services[i];
 	unsigned int more;
-	const struct server_conf *wrong =
-		x->net ? find_wrong(x, pool, s, lacks_source, &more) : NULL;
+	const struct server_conf *wrong = x->net ? find_wrong(x, pool, s, no_source, &more) : NULL;
 	char who[200];
 
 	if (wrong)

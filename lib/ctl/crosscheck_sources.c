@@ -11,6 +11,8 @@ struct check {
 	struct faults *faults;
 	struct addr *virtuals, *servers; /* of the whole document, sorted */
 	size_t n_virtuals, n_servers;
+	const struct vip **networks; /* virtual ones */
+	size_t n_networks;
 };
 
 static int addr_order(const void *a, const void *b)
@@ -28,12 +30,18 @@ static bool collect(struct check *x)
 	for (unsigned int i = 0; i < m->n_pools; i++)
 		servers += m->pools[i].n_servers;
 	x->virtuals = calloc(vips + 1, sizeof(*x->virtuals));
+	x->networks = calloc(vips + 1, sizeof(*x->networks));
 	x->servers = calloc(servers + 1, sizeof(*x->servers));
-	if (!x->virtuals || !x->servers)
+	if (!x->virtuals || !x->networks || !x->servers)
 		return false;
 	for (unsigned int i = 0; i < m->n_services; i++)
-		for (unsigned int j = 0; j < m->services[i].n_vips; j++)
-			x->virtuals[x->n_virtuals++] = m->services[i].vips[j].addr;
+		for (unsigned int j = 0; j < m->services[i].n_vips; j++) {
+			const struct vip *v = &m->services[i].vips[j];
+
+			x->virtuals[x->n_virtuals++] = v->addr;
+			if (v->host_bits)
+				x->networks[x->n_networks++] = v;
+		}
 	for (unsigned int i = 0; i < m->n_pools; i++)
 		for (unsigned int j = 0; j < m->pools[i].n_servers; j++)
 			x->servers[x->n_servers++] = m->pools[i].servers[j].endpoint.addr;
@@ -45,6 +53,14 @@ static bool collect(struct check *x)
 static bool among(const struct addr *a, const struct addr *list, size_t n)
 {
 	return bsearch(a, list, n, sizeof(*a), addr_order);
+}
+
+static bool is_virtual(const struct check *x, const struct addr *a)
+{
+	for (size_t i = 0; i < x->n_networks; i++)
+		if (vip_holds(x->networks[i], a))
+			return true;
+	return among(a, x->virtuals, x->n_virtuals);
 }
 
 /* Whether a packet to the address would come to us by itself. */
@@ -80,7 +96,7 @@ static void check_one(
 			text);
 	else if (first < k)
 		fault_add(x->faults, at, "%s is %s[%u] already", text, path, first);
-	else if (among(&list[k], x->virtuals, x->n_virtuals))
+	else if (is_virtual(x, &list[k]))
 		fault_add(x->faults, at,
 			"%s is a virtual address of a service, where packets are taken for "
 			"clients'; another address is needed",
@@ -156,7 +172,7 @@ bool crosscheck_has_source(const struct net_conf *net, const struct server_conf 
 		if (addr_is_v4(&port->addresses[i].addr) == addr_is_v4(a) &&
 			!addr_is_link_local(&port->addresses[i].addr))
 			return true;
-	return !port;
+	return false;
 }
 
 void crosscheck_sources(const struct config *c, bool net_known, struct faults *faults)
@@ -179,5 +195,6 @@ void crosscheck_sources(const struct config *c, bool net_known, struct faults *f
 	else
 		fault_add(faults, "", "out of memory");
 	free(x.virtuals);
+	free(x.networks);
 	free(x.servers);
 }

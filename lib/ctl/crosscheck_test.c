@@ -104,9 +104,9 @@ static const struct bad_case cases[] = {
 		  "{'name': 'a', 'address': '2001:db8:2::11'}") ", " SERVICE("'mode': 'tunnel', "
 									     "'address': "
 									     "'192.0.2.10:80'") "}",
-		"warning: services[0].mode: no port has an IPv6 address, which packets to "
-		"server \"a\" (2001:db8:2::11) of pool \"web\" would come from; give one "
-		"to the port that leads there, or name one in the pool's \"sources\"\n" },
+		"warning: services[0].mode: no port that leads to server \"a\" "
+		"(2001:db8:2::11) of pool \"web\" has an IPv6 address, which packets there "
+		"would come from; give it one, or name one in the pool's \"sources\"\n" },
 	{ AROUND("'pools': [{'name': 'web', 'sources': ['fd00::5'], 'servers': "
 		 "[{'name': 'a', 'address': '2001:db8:2::11'}]}], " SERVICE(
 			 "'mode': 'tunnel', 'address': '192.0.2.10:80'")),
@@ -218,6 +218,11 @@ static const struct bad_case cases[] = {
 		"services[0].address[2]: \"203.0.113.1/24:80\"; needed is an address with ports "
 		"such as \"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
 		"\"[2001:db8::10]:80\" or, for a whole network, \"203.0.113.0/24:80\"\n" },
+	{ AROUND("'pools': [{'name': 'web', 'sources': ['10.0.0.5', '192.0.2.77'], 'servers': "
+		 "[{'name': 'a', 'address': '10.0.0.11'}]}], " SERVICE(
+			 "'mode': 'nat', 'address': '192.0.2.64/26:80'")),
+		"pools[0].sources[1]: 192.0.2.77 is a virtual address of a service, where "
+		"packets are taken for clients'; another address is needed\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'fullnat', 'address': '192.0.2.10:80'")), "" },
 	/* On the clients' network, with one arm: what the mode is for. */
 	{ AROUND(SERVERS("{'name': 'a', 'address': '192.0.2.11'}") ", " SERVICE(
