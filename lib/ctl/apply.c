@@ -295,8 +295,8 @@ static int publish(struct config_target *t, uint64_t now_ms)
 	uint64_t news = ports_with_news(t->snapshot->model, next);
 	const struct model *now = t->snapshot->model;
 	bool readdressed = !now || now->net != next->net;
-	bool sweep =
-		has_orphans(now, next) || has_shorter_timeouts(now, next) || (now && readdressed);
+	bool sweep = has_orphans(now, next) || has_shorter_timeouts(now, next) ||
+		     (now && (readdressed || now->gateway));
 	bool net = t->neigh && t->workers && readdressed;
 	int rc = tally_change(t, now, next);
 

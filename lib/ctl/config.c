@@ -27,14 +27,6 @@ const struct model_sched config_sched = { sched_find, sched_pool_build, sched_po
 static const struct hash_key default_key = { { UINT64_C(0x64616c7269616600),
 	UINT64_C(0x6e692d746c697562) } };
 
-struct reader {
-	const struct schema *schema;
-	const json_t *doc, *rule; /* the document and its rule */
-	struct config *c;
-	struct faults *faults;
-	bool net_known; /* ports and routes were read whole */
-};
-
 /* ---- single values
  * -------------------------------------------------------------------------------- */
 
@@ -86,7 +78,7 @@ static uint32_t get_ms(
 	return us / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(us / 1000);
 }
 
-static void *alloc(struct reader *r, size_t n, size_t size)
+void *config_alloc(struct reader *r, size_t n, size_t size)
 {
 	return arena_alloc(r->c->arena, n, size);
 }
@@ -126,7 +118,7 @@ static int read_cores(struct reader *r)
 	const json_t *list = json_object_get(r->doc, "workers");
 	const json_t *control = json_object_get(r->doc, "control");
 	unsigned int n = (unsigned int)json_array_size(list);
-	unsigned int *workers = alloc(r, n, sizeof(*workers));
+	unsigned int *workers = config_alloc(r, n, sizeof(*workers));
 	int core;
 
 	if (!workers)
@@ -216,8 +208,8 @@ static int read_port(struct reader *r, const json_t *rule, const json_t *o, stru
 	const json_t *addresses = get(r, rule, o, "addresses");
 	const json_t *gateways = get(r, rule, o, "gateways");
 	const char *name = get_name(o, "name");
-	struct prefix *prefix = alloc(r, json_array_size(addresses), sizeof(*prefix));
-	struct addr *gateway = alloc(r, json_array_size(gateways), sizeof(*gateway));
+	struct prefix *prefix = config_alloc(r, json_array_size(addresses), sizeof(*prefix));
+	struct addr *gateway = config_alloc(r, json_array_size(gateways), sizeof(*gateway));
 	const json_t *e;
 	size_t i;
 
@@ -262,10 +254,10 @@ static int read_ports(struct reader *r)
 	const json_t *rule;
 	unsigned int n;
 	const json_t *array = top_array(r, "ports", &rule, &n);
-	struct port_conf *ports = alloc(r, n, sizeof(*ports));
-	const char **devices = alloc(r, n, sizeof(*devices));
-	uint16_t *mtu = alloc(r, n, sizeof(*mtu));
-	struct kernel_conf *kernels = alloc(r, n, sizeof(*kernels));
+	struct port_conf *ports = config_alloc(r, n, sizeof(*ports));
+	const char **devices = config_alloc(r, n, sizeof(*devices));
+	uint16_t *mtu = config_alloc(r, n, sizeof(*mtu));
+	struct kernel_conf *kernels = config_alloc(r, n, sizeof(*kernels));
 
 	if (!ports || !devices || !mtu || !kernels)
 		return -ENOMEM;
@@ -290,12 +282,10 @@ static int read_ports(struct reader *r)
 	return 0;
 }
 
-/* The port of a route by its name. */
-static uint8_t find_port(struct reader *r, unsigned int route, const char *name)
+uint8_t config_find_port(struct reader *r, const char *path, const char *name)
 {
 	const struct net_conf *net = &r->c->model.net;
 	const char *names[NET_PORTS_MAX + 1] = { NULL };
-	char path[32];
 
 	for (unsigned int i = 0; i < net->n_ports && i < NET_PORTS_MAX; i++) {
 		names[i] = net->ports[i].name;
@@ -304,11 +294,22 @@ static uint8_t find_port(struct reader *r, unsigned int route, const char *name)
 	}
 	const char *guess = fault_closest(name, names);
 
-	snprintf(path, sizeof(path), "routes[%u].port", route);
 	fault_add(r->faults, path, "no port is called \"%s\"%s%s%s", name,
 		guess ? "; did you mean \"" : "", guess ? guess : "", guess ? "\"?" : "");
-	r->net_known = false;
 	return NET_PORT_NONE;
+}
+
+/* The port of a route by its name. */
+static uint8_t route_port_named(struct reader *r, unsigned int route, const char *name)
+{
+	char path[32];
+	uint8_t port;
+
+	snprintf(path, sizeof(path), "routes[%u].port", route);
+	port = config_find_port(r, path, name);
+	if (port == NET_PORT_NONE)
+		r->net_known = false;
+	return port;
 }
 
 static int read_routes(struct reader *r)
@@ -316,7 +317,7 @@ static int read_routes(struct reader *r)
 	const json_t *rule;
 	unsigned int n;
 	const json_t *array = top_array(r, "routes", &rule, &n);
-	struct route_conf *routes = alloc(r, n, sizeof(*routes));
+	struct route_conf *routes = config_alloc(r, n, sizeof(*routes));
 
 	if (!routes)
 		return -ENOMEM;
@@ -330,7 +331,8 @@ static int read_routes(struct reader *r)
 			prefix_parse(to, false, &routes[i].to);
 		if (via)
 			addr_parse(via, &routes[i].via);
-		routes[i].port = port && r->net_known ? find_port(r, i, port) : NET_PORT_NONE;
+		routes[i].port =
+			port && r->net_known ? route_port_named(r, i, port) : NET_PORT_NONE;
 	}
 	r->c->model.net.routes = routes;
 	r->c->model.net.n_routes = n;
@@ -352,7 +354,7 @@ static uint16_t get_weight(const struct reader *r, const json_t *rule, const jso
 /* The addresses of a list; NULL without memory. */
 static const struct addr *read_sources(struct reader *r, const json_t *list, unsigned int *n)
 {
-	struct addr *sources = alloc(r, json_array_size(list), sizeof(*sources));
+	struct addr *sources = config_alloc(r, json_array_size(list), sizeof(*sources));
 	const json_t *e;
 	size_t i;
 
@@ -372,7 +374,7 @@ static int read_servers(
 		json_object_get(schema_key(r->schema, rule, "servers"), "items");
 	unsigned int n = (unsigned int)json_array_size(array), n_sources;
 	const struct addr *sources = read_sources(r, get(r, rule, o, "sources"), &n_sources);
-	struct server_conf *servers = alloc(r, n, sizeof(*servers));
+	struct server_conf *servers = config_alloc(r, n, sizeof(*servers));
 
 	if (!servers || !sources)
 		return -ENOMEM;
@@ -403,7 +405,7 @@ static int read_pools(struct reader *r)
 	const json_t *rule;
 	unsigned int n;
 	const json_t *array = top_array(r, "pools", &rule, &n);
-	struct pool_conf *pools = alloc(r, n, sizeof(*pools));
+	struct pool_conf *pools = config_alloc(r, n, sizeof(*pools));
 
 	if (!pools)
 		return -ENOMEM;
@@ -452,7 +454,7 @@ static void read_timeouts(struct reader *r, const json_t *rule, const json_t *o,
 static int read_vips(struct reader *r, const json_t *address, struct service_conf *s)
 {
 	size_t n = json_is_array(address) ? json_array_size(address) : 1;
-	struct vip *vips = alloc(r, n, sizeof(*vips));
+	struct vip *vips = config_alloc(r, n, sizeof(*vips));
 
 	if (!vips)
 		return -ENOMEM;
@@ -495,7 +497,7 @@ static int read_services(struct reader *r)
 	const json_t *rule;
 	unsigned int n;
 	const json_t *array = top_array(r, "services", &rule, &n);
-	struct service_conf *services = alloc(r, n, sizeof(*services));
+	struct service_conf *services = config_alloc(r, n, sizeof(*services));
 	struct timeouts base;
 
 	if (!services)
@@ -522,6 +524,7 @@ static int read_services(struct reader *r)
 		read_timeouts(
 			r, timeouts_rule, json_object_get(o, "timeouts"), &base, &s->timeouts);
 	}
+	r->c->model.timeouts = base;
 	r->c->model.services = services;
 	r->c->model.n_services = n;
 	return 0;
@@ -556,7 +559,9 @@ static int read_all(struct reader *r)
 		rc = read_routes(r);
 	if (!rc)
 		rc = read_pools(r);
-	return rc ? rc : read_services(r);
+	if (!rc)
+		rc = read_services(r);
+	return rc ? rc : config_read_gateway(r);
 }
 
 /* What the values mean together. */

@@ -28,4 +28,22 @@ void crosscheck_kernel(const struct config *c, struct faults *faults);
  * that leads there. */
 bool crosscheck_has_source(const struct net_conf *net, const struct server_conf *server);
 
+/* Reading a document. */
+struct reader {
+	const struct schema *schema;
+	const json_t *doc, *rule; /* the document and its rule */
+	struct config *c;
+	struct faults *faults;
+	bool net_known; /* ports and routes were read whole */
+};
+
+/* Zeroed, in the configuration's arena. NULL: no memory. */
+void *config_alloc(struct reader *r, size_t n, size_t size);
+
+/* A port by its name; NET_PORT_NONE with a fault at path. */
+uint8_t config_find_port(struct reader *r, const char *path, const char *name);
+
+/* config_gateway.c: "gateway". 0 or -errno. */
+int config_read_gateway(struct reader *r);
+
 #endif

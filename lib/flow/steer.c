@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_hash_crc.h>
 #include <rte_thash.h>
 
@@ -230,6 +231,31 @@ static unsigned int error_owner(
 	return steer_owner(s, &q.tuple, net_local(table, &q.tuple.dst, NULL) == LOCAL_VIRTUAL);
 }
 
+/*
+ * Echo requests and replies that pass the gateway have flows too: see pkt_echo_tuple(). Whether any
+ * is handed over.
+ */
+static bool stage_echoes(struct steer *s, struct burst *b)
+{
+	struct tuple tuple;
+	bool any = false;
+
+	for (struct pkt *p = b->pkt; p < b->pkt + b->n; p++) {
+		const bool reply = p->verdict == PKT_ICMP && (p->flags & PKT_OURS);
+		unsigned int owner;
+
+		if ((!reply && p->verdict != PKT_ROUTED) || !pkt_echo_tuple(p, &tuple) ||
+			(reply && tuple.dport == 0))
+			continue;
+		owner = steer_owner(s, &tuple, false);
+		if (owner == s->id)
+			continue;
+		stage(s, p, owner);
+		any = true;
+	}
+	return any;
+}
+
 void steer_burst(struct steer *s, struct net_worker *net, struct burst *b)
 {
 	bool any = false;
@@ -264,6 +290,8 @@ void steer_burst(struct steer *s, struct net_worker *net, struct burst *b)
 		stage(s, p, owner);
 		any = true;
 	}
+	if (unlikely(net->table->gateway))
+		any |= stage_echoes(s, b);
 	for (unsigned int to = 0; any && to < s->n_workers; to++)
 		if (s->staged[to].n)
 			staged_send(s, net, to);

@@ -13,6 +13,10 @@
 #include "test_eal.h"
 #include "toeplitz.h"
 
+/* No gateway. */
+static const struct net_table table;
+static struct net_worker net = { .table = &table };
+
 #define WORKERS 3
 #define DEPTH   64
 
@@ -67,7 +71,7 @@ static void test_owner_is_the_same_both_ways(void **state)
 			struct rte_mbuf *m;
 
 			put_packet(&b.pkt[0], 0x0a000000 + i / 3, port, answer);
-			steer_burst(s[0], NULL, &b);
+			steer_burst(s[0], &net, &b);
 			if (owner == 0) {
 				assert_int_equal(b.pkt[0].verdict, PKT_GO);
 				rte_pktmbuf_free(b.pkt[0].mbuf);
@@ -220,7 +224,7 @@ static unsigned int run_packet(struct steer **s, struct burst *b)
 {
 	struct rte_mbuf *m;
 
-	steer_burst(s[0], NULL, b);
+	steer_burst(s[0], &net, b);
 	for (unsigned int w = 1; w < WORKERS; w++) {
 		if (!steer_receive(s[w], &m, 1))
 			continue;
@@ -344,7 +348,7 @@ static void test_wrong_core(void **state)
 		t = pkt_tuple(&b.pkt[0]);
 		nic_marks(&b.pkt[0], NIC_HASH_TUPLE, HONEST);
 		owner = steer_owner(s[0], &t, true);
-		steer_burst(s[0], NULL, &b);
+		steer_burst(s[0], &net, &b);
 		if (owner == 0) {
 			rte_pktmbuf_free(b.pkt[0].mbuf);
 			continue;
@@ -353,7 +357,7 @@ static void test_wrong_core(void **state)
 		assert_int_equal(steer_receive(s[owner], &m, 1), 1);
 		b.handed_over = true;
 		b.pkt[0].verdict = PKT_GO;
-		steer_burst(s[owner], NULL, &b);
+		steer_burst(s[owner], &net, &b);
 		assert_int_equal(b.pkt[0].verdict, PKT_GO);
 		assert_int_equal(s[owner]->computed, 0);
 		rte_pktmbuf_free(m);
@@ -376,13 +380,13 @@ static void test_fragments(void **state)
 	nic_marks(&b.pkt[0], NIC_HASH_TUPLE, HONEST);
 	b.pkt[0].verdict = PKT_FRAGMENT;
 	b.pkt[0].hash = UINT32_MAX;
-	steer_burst(s[0], NULL, &b);
+	steer_burst(s[0], &net, &b);
 	assert_int_equal(steer_receive(s[WORKERS - 1], &m, 1), 1);
 	assert_int_equal(m->ol_flags & RTE_MBUF_F_RX_RSS_HASH, 0);
 	b.handed_over = true;
 	b.pkt[0].verdict = PKT_FRAGMENT;
 	b.pkt[0].hash = 0;
-	steer_burst(s[WORKERS - 1], NULL, &b);
+	steer_burst(s[WORKERS - 1], &net, &b);
 	assert_int_equal(b.pkt[0].verdict, PKT_FRAGMENT);
 	rte_pktmbuf_free(m);
 	steer_destroy(s, WORKERS);
@@ -399,7 +403,7 @@ static void test_full_ring_is_counted(void **state)
 		struct burst b = { .n = 1 };
 
 		put_packet(&b.pkt[0], i, 5000, false);
-		steer_burst(s[0], NULL, &b);
+		steer_burst(s[0], &net, &b);
 		if (b.pkt[0].verdict == PKT_TAKEN)
 			sent++;
 		else
@@ -428,7 +432,7 @@ static void test_every_sender_gets_a_turn(void **state)
 				continue;
 			put_packet(&b.pkt[0], i, 7, false);
 			b.pkt[0].mbuf->port = (uint16_t)w;
-			steer_burst(s[w], NULL, &b);
+			steer_burst(s[w], &net, &b);
 			assert_int_equal(b.pkt[0].verdict, PKT_TAKEN);
 			sent++;
 		}

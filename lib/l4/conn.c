@@ -61,7 +61,7 @@ enum conn_state conn_next(struct flow *f, uint8_t dir, uint8_t tcp_flags)
 {
 	bool two_way = f->flags & FLOW_RETURN;
 
-	if (f->proto == IPPROTO_UDP)
+	if (f->proto != IPPROTO_TCP)
 		return udp_next(f, dir);
 	if (tcp_flags & TCP_RST) {
 		f->flags &= (uint8_t) ~(FLOW_ALIVE_FWD | FLOW_ALIVE_RET);

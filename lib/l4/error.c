@@ -23,6 +23,7 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+#include "gateway.h"
 #include "net/icmp_quote.h"
 
 /* What a worker passes on in a second, a tenth of it at once after a pause. */
@@ -143,7 +144,7 @@ static void follow_none(struct l4 *l, struct pkt *p, const struct icmp_quote *q)
 		l4_forward_stateless(l, p, service, &q->tuple);
 	else if ((p->flags & PKT_OURS) && net_kernel_wants(l->model->net, p))
 		p->verdict = PKT_KERNEL;
-	else
+	else if (!gateway_forward(l, p))
 		pkt_drop(p, DROP_icmp_error_flow);
 }
 

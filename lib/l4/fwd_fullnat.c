@@ -49,9 +49,11 @@ static void fullnat_release(struct l4 *l, const struct tuple *back)
 }
 
 /* The source address may be ours no more. */
-static bool fullnat_holds(const struct l4 *l, const struct tuple *back)
+static bool fullnat_holds(const struct l4 *l, const struct flow *f)
 {
-	return net_local(l->model->net, &back->dst, NULL) == LOCAL_PORT;
+	const struct tuple back = flow_tuple(f, DIR_RETURN);
+
+	return net_local(l->model->net, &back.dst, NULL) == LOCAL_PORT;
 }
 
 /*

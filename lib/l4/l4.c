@@ -18,7 +18,7 @@ static void set_fits(struct l4 *l)
 	const uint16_t known = path_floor(l->paths, l->now_ms);
 	const uint16_t path = known && known < l->mtu ? known : l->mtu;
 
-	for (unsigned int i = 0; i < MODE_COUNT; i++)
+	for (unsigned int i = 0; i < MODE_ALL; i++)
 		l->fits[i] = (fwd_table[i]->splits ? path : l->mtu) - fwd_table[i]->growth;
 }
 
@@ -109,10 +109,11 @@ static uint16_t resolve(struct l4 *l, struct pkt *p, const struct flow *f, const
 	struct server_hop *hop = &l->hop[f->server];
 	uint16_t adj;
 
-	if (p->dir == DIR_FORWARD && hop->gen == f->server_gen && hop->epoch == l->net->epoch)
+	if (p->dir == DIR_FORWARD && f->server && hop->gen == f->server_gen &&
+		hop->epoch == l->net->epoch)
 		return hop->adj;
 	adj = net_resolve(l->net, p, next);
-	if (p->dir == DIR_FORWARD && adj != ADJ_NONE)
+	if (p->dir == DIR_FORWARD && adj != ADJ_NONE && f->server)
 		*hop = (struct server_hop){ l->net->epoch, f->server_gen, adj };
 	return adj;
 }
@@ -221,12 +222,8 @@ uint32_t l4_deadline(const struct l4 *l, const struct flow *f)
 static bool flow_holds(const struct l4 *l, const struct flow *f)
 {
 	const struct fwd_ops *mode = fwd_table[f->mode];
-	struct tuple back;
 
-	if (!mode->holds)
-		return true;
-	back = flow_tuple(f, DIR_RETURN);
-	return mode->holds(l, &back);
+	return !mode->holds || mode->holds(l, f);
 }
 
 void l4_revise(struct l4 *l, struct flow *f)

@@ -39,12 +39,13 @@ struct l4 {
 	struct lport_table *lports;
 	struct sched_worker *sched;
 	uint32_t now_ms;
-	struct path_table *paths;  /* shared by all workers */
-	uint16_t mtu;              /* the least of all ports */
-	uint16_t fits[MODE_COUNT]; /* by mode: received packets up to this length fit everywhere */
-	bool moved;                /* this burst opened or closed flows: look up again */
+	struct path_table *paths; /* shared by all workers */
+	uint16_t mtu;             /* the least of all ports */
+	uint16_t fits[MODE_ALL];  /* by mode: received packets up to this length fit everywhere */
+	bool moved;               /* this burst opened or closed flows: look up again */
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	struct net_bucket error_rate;       /* of ICMP errors passed on */
+	uint32_t gateway_turn;              /* of local ports */
 	struct traffic *service;            /* by service slot */
 	struct traffic *server;             /* by server slot */
 	struct server_hop *hop;             /* likewise */
@@ -67,9 +68,9 @@ struct fwd_ops {
 	/* Gives back what answers() took, when the flow ends or could not be opened. May be NULL.
 	 */
 	void (*release)(struct l4 *l, const struct tuple *back);
-	/* Whether answers of this tuple can still come, after a change of addresses. NULL: they
-	 * can. */
-	bool (*holds)(const struct l4 *l, const struct tuple *back);
+	/* Whether the flow may go on after a change of addresses or of the gateway. NULL: it may.
+	 */
+	bool (*holds)(const struct l4 *l, const struct flow *f);
 	/* The longest packet, as received like p, that is forwarded within mtu. NULL: mtu. */
 	uint16_t (*limit)(struct l4 *l, const struct pkt *p, const struct service *service,
 		const struct server *server, uint16_t mtu);

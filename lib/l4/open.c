@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 
+#include "gateway.h"
 #include "reset.h"
 
 /* RSTs a worker sends in a second in answer to segments without a flow. */
@@ -189,6 +190,6 @@ void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown)
 	else if (unknown == DROP_none && (p->flags & PKT_OURS) &&
 		 net_kernel_wants(l->model->net, p))
 		p->verdict = PKT_KERNEL;
-	else
+	else if (unknown != DROP_none || !gateway_forward(l, p))
 		pkt_drop(p, unknown == DROP_none ? DROP_not_for_us : unknown);
 }

@@ -17,6 +17,14 @@ void rewrite_source(struct pkt *p, const void *address, rte_be16_t port);
 void rewrite_ends(
 	struct pkt *p, const void *src, rte_be16_t sport, const void *dst, rte_be16_t dport);
 
+/* New source or destination address alone, in a packet of any protocol; of an ICMP or ICMPv6 echo,
+ * also the identifier. */
+void rewrite_address(struct pkt *p, bool source, const void *address);
+void rewrite_echo(struct pkt *p, bool source, const void *address, rte_be16_t id);
+
+/* Works the checksum of an ICMP or ICMPv6 message out anew. */
+void rewrite_icmp_checksum(struct pkt *p);
+
 /* The transport checksum takes up a change, made with wire_diff2() and its like. A UDP checksum of
  * 0 means none (RFC 768) and stays. */
 void rewrite_l4_checksum(struct pkt *p, uint64_t diff);

@@ -21,7 +21,7 @@ const char *mode_name(enum mode m)
 		[MODE_FULLNAT] = "fullnat",
 		[MODE_TUNNEL] = "tunnel" };
 
-	return names[m];
+	return m < MODE_COUNT ? names[m] : "masquerade";
 }
 
 bool mode_by_client(enum mode m)
@@ -518,6 +518,25 @@ static int build_services(struct build *b)
 	return 0;
 }
 
+/* What the gateway's flows have for a service: slot 0, known to no index and no name. */
+static int build_gateway(struct build *b)
+{
+	const struct model_conf *conf = b->conf;
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->refs = 1;
+	snprintf(s->name, sizeof(s->name), "gateway");
+	s->mode = MODE_MASQUERADE;
+	s->timeouts = conf->timeouts;
+	b->m->service[0] = s;
+	if (!gateway_wanted(&conf->gateway))
+		return 0;
+	b->m->gateway = gateway_build(&conf->gateway, &conf->net);
+	return b->m->gateway ? 0 : -errno;
+}
+
 static int addr_order(const void *a, const void *b)
 {
 	return addr_compare(a, b);
@@ -626,16 +645,31 @@ static struct addr *all_sources(const struct model_conf *conf, unsigned int *n)
 	return list;
 }
 
-/* Ports, routes, each virtual address and each source once. */
+/* The outside addresses of servers. */
+static struct addr *all_mapped(const struct model_conf *conf, unsigned int *n)
+{
+	struct addr *list = calloc(conf->gateway.n_pairs + 1, sizeof(*list));
+
+	for (unsigned int i = 0; list && i < conf->gateway.n_pairs; i++)
+		list[i] = conf->gateway.pairs[i].outside;
+	*n = conf->gateway.n_pairs;
+	return list;
+}
+
+/* Ports, routes, each virtual address, each source and each outside address once. */
 static int build_net(struct build *b)
 {
 	struct net_conf net = b->conf->net;
 	struct virtuals virtuals = { 0 };
 	struct addr *sources = all_sources(b->conf, &net.n_sources);
+	struct addr *mapped = all_mapped(b->conf, &net.n_mapped);
 
 	net.sources = sources;
-	if (sources && virtuals_collect(&virtuals, b->conf, &net) == 0)
+	net.mapped = mapped;
+	net.gateway = gateway_wanted(&b->conf->gateway);
+	if (sources && mapped && virtuals_collect(&virtuals, b->conf, &net) == 0)
 		b->m->net = net_table_build(&net, b->previous ? b->previous->net : NULL, b->faults);
+	free(mapped);
 	virtuals_free(&virtuals);
 	free(sources);
 	if (b->m->net)
@@ -655,6 +689,7 @@ static int check_all(struct build *b)
 	if (!b->service_pool || !b->want_maglev || !b->pool_slot)
 		return -ENOMEM;
 	net_conf_check(&conf->net, b->faults);
+	gateway_check(conf, b->faults);
 	rc = check_pools(b);
 	if (!rc)
 		rc = check_services(b);
@@ -683,6 +718,8 @@ static int build_all(struct build *b, struct model_slots *slots, const struct mo
 	rc = build_pools(b);
 	if (!rc)
 		rc = build_services(b);
+	if (!rc)
+		rc = build_gateway(b);
 	if (rc)
 		return rc;
 	b->m->index = index_build(b->m);
@@ -746,6 +783,7 @@ void model_free(struct model *m, const struct model_sched *sched)
 	if (!m)
 		return;
 	index_free(m->index);
+	gateway_free(m->gateway);
 	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
 		service_unref(m->service[i]);
 	for (unsigned int i = 0; i < MODEL_POOLS_MAX; i++)
@@ -760,7 +798,7 @@ void model_free(struct model *m, const struct model_sched *sched)
 
 const struct service *model_service_by_name(const struct model *m, const char *name)
 {
-	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
+	for (unsigned int i = 1; i < MODEL_SERVICES_MAX; i++)
 		if (m->service[i] && !strcmp(m->service[i]->name, name))
 			return m->service[i];
 	return NULL;

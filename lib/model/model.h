@@ -11,7 +11,8 @@
  * A slot keeps its generation as long as the same thing has it: a server of the same pool, name,
  * address and port, a service of the same name, mode and protocol. When that goes, the slot rests
  * until no worker has a flow of it and gets the next generation with its next owner. Slot 0 is
- * never used, so that zeroed memory names nothing.
+ * never given out, so that zeroed memory names nothing; flows of the gateway, which belong to no
+ * service, have the service of slot 0 and no server.
  *
  * Sharing. Pools and services are reference counted; model_build() takes over from the previous
  * snapshot each one whose description is equal, its compiled scheduler table with it.
@@ -26,6 +27,7 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "net/encap.h"
+#include "model/gateway_rules.h"
 #include "net/net.h"
 
 #define MODEL_NAME_MAX     64   /* with the NUL */
@@ -34,7 +36,16 @@
 #define MODEL_POOLS_MAX    4096
 #define MODEL_WEIGHT_MAX   65535
 
-enum mode { MODE_DR, MODE_NAT, MODE_FULLNAT, MODE_TUNNEL, MODE_COUNT };
+/* The modes a service may have come first. */
+enum mode {
+	MODE_DR,
+	MODE_NAT,
+	MODE_FULLNAT,
+	MODE_TUNNEL,
+	MODE_COUNT,
+	MODE_MASQUERADE = MODE_COUNT,
+	MODE_ALL
+};
 const char *mode_name(enum mode m); /* "dr" */
 /* Whether servers answer the client itself, through us: only its end tells what belongs together.
  */
@@ -147,6 +158,7 @@ struct model {
 	uint16_t server_pool[MODEL_SERVERS_MAX];     /* server slot -> pool slot */
 	unsigned int n_services, n_pools, n_servers; /* in use */
 	struct service_index *index;
+	struct gateway *gateway;     /* NULL: off */
 	struct hash_key cluster_key; /* equal on every balancer of a cluster: Maglev, source hash */
 };
 
@@ -198,6 +210,8 @@ struct model_conf {
 	unsigned int n_pools;
 	const struct service_conf *services;
 	unsigned int n_services;
+	struct gateway_conf gateway;
+	struct timeouts timeouts; /* of the gateway's flows */
 	struct hash_key cluster_key;
 };
 

@@ -26,6 +26,13 @@ uint16_t slots_take(struct slot_plan *p, enum slot_kind kind, uint64_t key, uint
 /* The next generation of a slot that was taken: its contents are others. */
 uint16_t slots_renew(struct slot_plan *p, enum slot_kind kind, uint16_t slot);
 
+/* ---- gateway_rules.c
+ * ---------------------------------------------------------------------------------
+ */
+
+/* Adds a fault, at "gateway....", for what the gateway cannot do beside the ports and services. */
+void gateway_check(const struct model_conf *conf, struct faults *faults);
+
 /* ---- index.c -----------------------------------------------------------------------------------
  */
 

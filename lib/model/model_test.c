@@ -181,8 +181,9 @@ static void test_contents(void **state)
 	assert_int_equal(net_further_count(m->net), 2);
 	assert_int_equal(net_local(m->net, &x->vips[0].addr, NULL), LOCAL_VIRTUAL);
 	assert_int_equal(net_local(m->net, &x->vips[2].addr, NULL), LOCAL_VIRTUAL);
-	/* Slot 0 names nothing. */
-	assert_null(m->service[0]);
+	/* Slot 0 names nothing; its service is the gateway's. */
+	assert_int_equal(m->service[0]->mode, MODE_MASQUERADE);
+	assert_null(model_service_by_name(m, m->service[0]->name));
 	assert_null(m->server[0]);
 	assert_int_equal(m->server_gen[0], 0);
 	assert_null(model_service_by_name(m, "wbe"));

@@ -79,6 +79,10 @@ struct net_conf {
 	unsigned int n_by_client;
 	const struct addr *sources; /* addresses to speak to servers from, a port's or not */
 	unsigned int n_sources;
+	const struct addr
+		*mapped; /* addresses that we answer for and that stand for a server each */
+	unsigned int n_mapped;
+	bool gateway; /* packets to none of our addresses may be forwarded */
 };
 
 /* Finds what is wrong with it: needs no EAL. Adds faults with paths "ports[I]..." and
@@ -99,8 +103,9 @@ struct port {
 	uint32_t kernel_rate;
 };
 
-/* LOCAL_PORT: a port's, or a source that is no port's. */
-enum local_kind { LOCAL_NONE, LOCAL_PORT, LOCAL_VIRTUAL };
+/* LOCAL_PORT: a port's, or a source that is no port's. LOCAL_MAPPED: one that stands for a server.
+ */
+enum local_kind { LOCAL_NONE, LOCAL_PORT, LOCAL_VIRTUAL, LOCAL_MAPPED = 4 };
 
 /* An address of ours, in an open-addressing table that is at most an eighth full: most addresses
  * are not ours, and one look is to tell. */
@@ -140,6 +145,7 @@ struct net_table {
 	uint32_t n_nics;
 	uint64_t kernel;                     /* bit of each port whose kernel has a share */
 	const struct net_networks *networks; /* NULL: none */
+	bool gateway;                        /* as in net_conf */
 	struct net_link link[NET_PORTS_MAX]; /* by port */
 	struct net_table_rest *rest;
 };
@@ -220,7 +226,8 @@ struct route_info {
 };
 void net_route_list(const struct net_table *t, struct route_info *out, unsigned int *n);
 
-/* Each address of ours that is no port's (virtual ones, sources) once, for gratuitous ARP. */
+/* Each address of ours that is no port's (virtual ones, sources, mapped ones) once, for gratuitous
+ * ARP. */
 unsigned int net_further_count(const struct net_table *t);
 const struct addr *net_further(const struct net_table *t, unsigned int i);
 

@@ -140,12 +140,25 @@ bool parse_strip(struct pkt *p)
 
 /* ---- TCP and UDP ---------------------------------------------------------------------------- */
 
+/* Not for us: the gateway's, if there is one. */
+static void parse_routed(struct pkt *p, enum drop_reason reason, const struct net_table *t)
+{
+	pkt_drop(p, reason);
+	if (t->gateway)
+		p->verdict = PKT_ROUTED;
+}
+
 void parse_other(struct pkt *p, uint8_t family, const struct net_table *t)
 {
-	if (p->proto != IPPROTO_NONE && parse_local(p, p->l3, family, t) == LOCAL_PORT)
+	const enum local_kind kind =
+		p->proto == IPPROTO_NONE ? LOCAL_NONE : parse_local(p, p->l3, family, t);
+
+	if (kind == LOCAL_PORT)
 		p->verdict = net_kernel_wants(t, p) ? PKT_KERNEL : PKT_PUNT;
-	else
+	else if (kind == LOCAL_VIRTUAL)
 		pkt_drop(p, DROP_ip_protocol);
+	else
+		parse_routed(p, DROP_ip_protocol, t);
 }
 
 static uint64_t l4_sum(const struct pkt *p, uint32_t len, uint64_t pseudo)
@@ -226,10 +239,10 @@ static void parse_message(struct pkt *p, uint8_t family, const struct net_table 
 	parse_local(p, p->l3, family, t);
 	if (is_error(p))
 		p->verdict = PKT_ERROR;
-	else if (p->flags)
+	else if (p->flags & (PKT_OURS | PKT_VIRTUAL))
 		p->verdict = PKT_ICMP;
 	else
-		pkt_drop(p, DROP_icmp_type);
+		parse_routed(p, DROP_icmp_type, t);
 }
 
 void parse_icmp(struct pkt *p, uint8_t family, const struct net_table *t)

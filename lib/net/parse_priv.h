@@ -113,7 +113,9 @@ void parse_ipv6_unusual(struct pkt *p, uint32_t l3_len, const struct net_table *
 
 /* ---- what IP carries ------------------------------------------------------------------------ */
 
-_Static_assert((int)PKT_OURS == LOCAL_PORT && (int)PKT_VIRTUAL == LOCAL_VIRTUAL, "flags by kind");
+_Static_assert((int)PKT_OURS == LOCAL_PORT && (int)PKT_VIRTUAL == LOCAL_VIRTUAL &&
+		       (int)PKT_MAPPED == LOCAL_MAPPED,
+	"flags by kind");
 
 /* Whether the destination is ours; sets p->flags. */
 static __rte_always_inline enum local_kind parse_local(

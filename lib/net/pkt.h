@@ -29,12 +29,15 @@ enum pkt_verdict {
 	PKT_ERROR,    /* ICMP error that quotes a TCP or UDP packet: follows that packet's flow */
 	PKT_FRAGMENT, /* of a datagram that is collected by worker owner_of(pkt.hash) first */
 	PKT_KERNEL,   /* for an address of ours, and nobody here wants it: the kernel's */
-	PKT_TAKEN,    /* somebody else has the mbuf now (held, queued, freed) */
+	PKT_ROUTED, /* neither TCP nor UDP, and not for us: the gateway's, else a drop under reason
+		     */
+	PKT_TAKEN,  /* somebody else has the mbuf now (held, queued, freed) */
 };
 
 /* pkt.flags */
 #define PKT_OURS    0x01 /* destination is an address of a port */
 #define PKT_VIRTUAL 0x02 /* destination is a virtual address */
+#define PKT_MAPPED  0x04 /* destination stands for a server: the gateway's */
 #define PKT_CLIENT  0x08 /* steered by the client's end: see local_addr */
 #define PKT_SPLIT   0x80 /* may leave as fragments, whatever DF says; see pkt.split */
 
@@ -130,6 +133,23 @@ static inline struct tuple pkt_tuple(const struct pkt *p)
 	memcpy(&t.sport, p->l4, 2);
 	memcpy(&t.dport, p->l4 + 2, 2);
 	return t;
+}
+
+/*
+ * The tuple of an ICMP or ICMPv6 echo message: the identifier is the port of who asks, and the
+ * other port is 0. False for other ICMP.
+ */
+static inline bool pkt_echo_tuple(const struct pkt *p, struct tuple *t)
+{
+	const uint8_t type = p->l4[0];
+	const bool request = type == (p->family == 4 ? 8 : 128);
+
+	if (p->proto != (p->family == 4 ? 1 : 58) ||
+		(!request && type != (p->family == 4 ? 0 : 129)))
+		return false;
+	*t = (struct tuple){ .src = pkt_src(p), .dst = pkt_dst(p), .proto = p->proto };
+	memcpy(request ? &t->sport : &t->dport, p->l4 + 4, 2);
+	return true;
 }
 
 #endif

@@ -94,6 +94,8 @@ static size_t conf_serialise(const struct net_conf *c, uint8_t *out)
 	put(&out, &len, c->sources, c->n_sources * sizeof(struct addr));
 	len += networks_serialise(c->networks, c->n_networks, &out);
 	len += networks_serialise(c->by_client, c->n_by_client, &out);
+	put(&out, &len, c->mapped, c->n_mapped * sizeof(struct addr));
+	put(&out, &len, &c->gateway, sizeof(c->gateway));
 	return len;
 }
 
@@ -204,10 +206,27 @@ static uint64_t further_ports(const struct net_table_rest *r, const struct addr 
 	return ports ? ports : UINT64_MAX;
 }
 
+/* An address that no port has, or that a port shares: virtual, or mapped. */
+static void local_add(
+	struct net_table *t, struct local_addr *slots, const struct addr *a, enum local_kind kind)
+{
+	struct net_table_rest *r = t->rest;
+	struct local_addr *l = local_slot(slots, t->local_mask, a);
+
+	if (l->kind == LOCAL_VIRTUAL || l->kind == LOCAL_MAPPED)
+		return;
+	if (l->kind == LOCAL_NONE)
+		l->port = NET_PORT_NONE;
+	l->kind = (uint8_t)kind;
+	l->addr = *a;
+	l->ports |= further_ports(r, a);
+	r->further[r->n_further++] = *a;
+}
+
 static int build_locals(struct net_table *t, const struct net_conf *c)
 {
 	struct net_table_rest *r = t->rest;
-	uint32_t n = c->n_virtuals + c->n_sources + r->n_ports;
+	uint32_t n = c->n_virtuals + c->n_sources + c->n_mapped + r->n_ports;
 	struct local_addr *slots;
 
 	for (unsigned int i = 0; i < r->n_ports; i++)
@@ -215,7 +234,7 @@ static int build_locals(struct net_table *t, const struct net_conf *c)
 	t->local_mask = rte_align32pow2(RTE_MAX(8u, 8 * n)) - 1;
 	t->local = slots =
 		aligned_alloc(RTE_CACHE_LINE_SIZE, ((size_t)t->local_mask + 1) * sizeof(*slots));
-	r->further = calloc(c->n_virtuals + c->n_sources + 1, sizeof(*r->further));
+	r->further = calloc(c->n_virtuals + c->n_sources + c->n_mapped + 1, sizeof(*r->further));
 	if (!slots || !r->further)
 		return -ENOMEM;
 	memset(slots, 0, ((size_t)t->local_mask + 1) * sizeof(*slots));
@@ -227,18 +246,10 @@ static int build_locals(struct net_table *t, const struct net_conf *c)
 		for (unsigned int j = 0; j < p->n_addresses; j++)
 			local_add_port(slots, t->local_mask, &p->addresses[j].addr, p->id);
 	}
-	for (unsigned int i = 0; i < c->n_virtuals; i++) {
-		struct local_addr *l = local_slot(slots, t->local_mask, &c->virtuals[i]);
-
-		if (l->kind == LOCAL_VIRTUAL)
-			continue;
-		if (l->kind == LOCAL_NONE)
-			l->port = NET_PORT_NONE;
-		l->kind = LOCAL_VIRTUAL;
-		l->addr = c->virtuals[i];
-		l->ports |= further_ports(r, &c->virtuals[i]);
-		r->further[r->n_further++] = c->virtuals[i];
-	}
+	for (unsigned int i = 0; i < c->n_virtuals; i++)
+		local_add(t, slots, &c->virtuals[i], LOCAL_VIRTUAL);
+	for (unsigned int i = 0; i < c->n_mapped; i++)
+		local_add(t, slots, &c->mapped[i], LOCAL_MAPPED);
 	for (unsigned int i = 0; i < c->n_sources; i++) {
 		struct local_addr *l = local_slot(slots, t->local_mask, &c->sources[i]);
 
@@ -471,6 +482,7 @@ struct net_table *net_table_build(
 	t->rest->conf = copy;
 	t->rest->conf_len = len;
 
+	t->gateway = conf->gateway;
 	rc = build_ports(t, conf);
 	if (!rc)
 		rc = build_locals(t, conf);

@@ -8,6 +8,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_cycles.h>
 
+#include "l4/gateway.h"
 #include "net/parse.h"
 #include "net/poison.h"
 
@@ -60,6 +61,7 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 	stage_done(w, STAGE_LOOKUP, &since);
 	l4_forward_burst(&w->l4, b);
 	l4_error_burst(&w->l4, b);
+	gateway_burst(&w->l4, b);
 	stage_done(w, STAGE_FORWARD, &since);
 	icmp_input(w->net, b);
 	net_output(w->net, b);
