@@ -351,9 +351,13 @@ static const struct server_conf *find_wrong(const struct cross *x, const struct 
 	return first;
 }
 
+/* Whether clients of an address cannot be given the server, for it is of the other family. IPv6
+ * clients may have IPv4 servers where that is translated. */
 static bool other_family(
 	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
 {
+	if (s->mode == MODE_FULLNAT && addr_is_v4(&server->endpoint.addr))
+		return false;
 	for (unsigned int i = 0; i < s->n_vips; i++)
 		if (!addr_is_zero(&s->vips[i].addr) &&
 			addr_is_v4(&s->vips[i].addr) != addr_is_v4(&server->endpoint.addr))
@@ -399,15 +403,22 @@ static void check_family(struct cross *x, unsigned int i, const struct pool_conf
 	const struct service_conf *s = &x->c->model.services[i];
 	unsigned int more;
 	const struct server_conf *wrong = find_wrong(x, pool, s, other_family, &more);
+	const char *why, * or = "";
 	char who[200];
 
-	if (wrong)
-		fault_add(x->faults, at(x, "services[%u].pool", i),
-			"%s of pool \"%s\" is %s, and the service has an %s address; mode %s needs "
-			"servers of the family of all addresses: make a service and a pool for "
-			"each family",
-			culprit(wrong, more, who), pool->name, family(&wrong->endpoint.addr),
-			addr_is_v4(&wrong->endpoint.addr) ? "IPv6" : "IPv4", mode_name(s->mode));
+	if (!wrong)
+		return;
+	if (s->mode == MODE_FULLNAT)
+		why = "gives IPv6 clients IPv4 servers, but never IPv4 clients IPv6 ones";
+	else
+		why = "needs servers of the family of all addresses";
+	if (s->mode != MODE_FULLNAT && addr_is_v4(&wrong->endpoint.addr))
+		or = ", or use mode fullnat, which gives IPv6 clients IPv4 servers";
+	fault_add(x->faults, at(x, "services[%u].pool", i),
+		"%s of pool \"%s\" is %s, and the service has an %s address; mode %s %s: make a "
+		"service and a pool for each family%s",
+		culprit(wrong, more, who), pool->name, family(&wrong->endpoint.addr),
+		addr_is_v4(&wrong->endpoint.addr) ? "IPv6" : "IPv4", mode_name(s->mode), why, or);
 }
 
 /* Modes that leave packets as they are. */

@@ -118,12 +118,28 @@ static const struct bad_case cases[] = {
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].pool: server \"a\" (10.0.0.11:80) of pool \"web\" is IPv4, and "
 		"the service has an IPv6 address; mode nat needs servers of the family of all "
-		"addresses: make a service and a pool for each family\n" },
+		"addresses: make a service and a pool for each family, or use mode fullnat, which "
+		"gives IPv6 clients IPv4 servers\n" },
 	{ AROUND(POOL ", " SERVICE(
 		  "'mode': 'nat', 'address': ['192.0.2.10:80', '[2001:db8:1::10]:80']")),
 		"services[0].pool: server \"a\" (10.0.0.11:80) of pool \"web\" is IPv4, and "
 		"the service has an IPv6 address; mode nat needs servers of the family of all "
-		"addresses: make a service and a pool for each family\n" },
+		"addresses: make a service and a pool for each family, or use mode fullnat, which "
+		"gives IPv6 clients IPv4 servers\n" },
+	{ AROUND(POOL ", " SERVICE(
+		  "'mode': 'fullnat', 'address': ['192.0.2.10:80', '[2001:db8:1::10]:80']")),
+		"" },
+	{ AROUND("'pools': [{'name': 'web', 'servers': [{'name': 'a', 'address': "
+		 "'2001:db8:2::11'}]}], " SERVICE("'mode': 'fullnat', 'address': "
+						  "['[2001:db8:1::10]:80', '192.0.2.10:80']")),
+		"services[0].pool: server \"a\" (2001:db8:2::11) of pool \"web\" is IPv6, and the "
+		"service has an IPv4 address; mode fullnat gives IPv6 clients IPv4 servers, but "
+		"never IPv4 clients IPv6 ones: make a service and a pool for each family\n"
+		"warning: services[0].mode: mode fullnat speaks to servers from an address of its "
+		"own, "
+		"and for server \"a\" (2001:db8:2::11) of pool \"web\" there is no IPv6 one; give "
+		"the "
+		"pool \"sources\", or the port that leads there an address\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '198.51.100.10:80'")),
 		"warning: services[0].address: 198.51.100.10 is in no network of a port: "
 		"nobody will ask for it by ARP or ND, so a router must send it here\n" },
@@ -190,7 +206,8 @@ static const struct bad_case cases[] = {
 				   "'[2001:db8:1:0:8000::/65]:80']")),
 		"services[0].pool: server \"a\" (10.0.0.11:80) of pool \"web\" is IPv4, and the "
 		"service has an IPv6 address; mode dr needs servers of the family of all "
-		"addresses: make a service and a pool for each family\n" },
+		"addresses: make a service and a pool for each family, or use mode fullnat, which "
+		"gives IPv6 clients IPv4 servers\n" },
 	{ AROUND("'routes': [{'to': '172.16.0.0/12', 'via': '192.0.2.200'}], " POOL
 		 ", " SERVICE("'mode': 'nat', 'address': ['192.0.0.0/16:80', '192.0.2.192/26:80', "
 			      "'10.0.0.0/28:80']")),

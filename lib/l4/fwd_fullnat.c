@@ -5,12 +5,16 @@
  * that has the flow. In both directions a packet becomes the flow's other tuple, the other way
  * round.
  *
+ * Where clients are IPv6 and the server is IPv4, the two tuples are of two families, and packets
+ * change theirs: translate.h.
+ *
  * Of several sources a client always gets the same first; when its ports toward the server are used
  * up, the next one.
  */
-#include "l4.h"
+#include "l4_priv.h"
 #include "net/clientaddr.h"
 #include "rewrite.h"
+#include "translate.h"
 
 #include <netinet/in.h>
 
@@ -77,6 +81,41 @@ static void tell_client(struct l4 *l, struct pkt *p, struct flow *f)
 	clientaddr_put_toa(p, &t.src, t.sport, RTE_MIN(l->fits[f->mode], (uint16_t)TOLD_MAX));
 }
 
+/* The most that a segment may carry between these two, each on a link of its own. */
+static uint16_t segment_size(struct l4 *l, const struct addr *client, const struct addr *server)
+{
+	const struct addr *const ends[2] = { client, server };
+	uint16_t max = UINT16_MAX;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		const uint16_t headers = addr_is_v4(ends[i]) ? 40 : 60;
+		struct route_hop hop;
+
+		if (net_route(l->model->net, ends[i], &hop))
+			max = RTE_MIN(max, net_mtu(l->net, hop.port) - headers);
+	}
+	return max;
+}
+
+/* Between two families. A SYN says how long the segments may be that come the other way. */
+static void translate(struct l4 *l, struct pkt *p, const struct flow *f)
+{
+	const struct tuple other = flow_tuple(f, p->dir ^ 1), to = tuple_reverse(&other);
+	const struct addr from = pkt_src(p);
+	enum drop_reason reason;
+
+	/* Other packets of this mode do not grow, so that l->fits knows nothing of it. */
+	if (p->family == 4 && p->l3_len + TRANSLATE_GROWTH > l->fits[f->mode] &&
+		!l4_may_pass(
+			l, p, l->model->service[f->service], l->model->server[f->server], &to.dst))
+		return;
+	if (p->tcp_flags & TCP_SYN)
+		rewrite_mss(p, segment_size(l, &from, &to.dst));
+	reason = translate_packet(p, &to, l4_next_id(l));
+	if (reason != DROP_none)
+		pkt_drop(p, reason);
+}
+
 static void fullnat_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
 {
 	const uint8_t other = p->dir ^ 1;
@@ -88,6 +127,10 @@ static void fullnat_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
 		f->flags |= FLOW_TELL;
 	if (unlikely(f->flags & FLOW_TELL))
 		tell_client(l, p, f);
+	if (unlikely(f->flags & FLOW_MIXED)) {
+		translate(l, p, f);
+		return;
+	}
 	src = flow_destination(f, other, &sport);
 	dst = flow_source(f, other, &dport);
 	rewrite_ends(p, src, sport, dst, dport);
@@ -98,12 +141,19 @@ static struct addr fullnat_next(const struct flow *f, uint8_t dir, const struct 
 	return flow_tuple(f, dir ^ 1).src;
 }
 
+static uint16_t fullnat_limit(struct l4 *l, const struct pkt *p, const struct service *service,
+	const struct server *server, const struct addr *next, uint16_t mtu)
+{
+	return addr_is_v4(next) == (p->family == 4) ? mtu : translate_limit(p, mtu);
+}
+
 const struct fwd_ops fwd_ops_fullnat = {
 	.name = "fullnat",
 	.two_way = true,
 	.answers = fullnat_answers,
 	.release = fullnat_release,
 	.holds = fullnat_holds,
+	.limit = fullnat_limit,
 	.rewrite = fullnat_rewrite,
 	.next = fullnat_next,
 };

@@ -6,7 +6,7 @@
  * What does not fit is never lost in silence. Its sender is told, and it goes out all the same, in
  * fragments that the server puts together: a client that hears no ICMP is served too.
  */
-#include "l4.h"
+#include "l4_priv.h"
 #include "net/encap.h"
 #include "path.h"
 #include "rewrite.h"
@@ -17,7 +17,7 @@ static uint8_t family_of(const struct server *server)
 }
 
 static uint16_t tunnel_limit(struct l4 *l, const struct pkt *p, const struct service *service,
-	const struct server *server, uint16_t mtu)
+	const struct server *server, const struct addr *next, uint16_t mtu)
 {
 	const uint16_t known = path_mtu(l->paths, server, l->now_ms);
 
@@ -34,18 +34,9 @@ static void clamp_mss(
 	struct route_hop hop;
 
 	if (net_route(l->model->net, &server->addr, &hop))
-		rewrite_mss(p, tunnel_limit(l, p, service, server, net_mtu(l->net, hop.port)) -
+		rewrite_mss(p, tunnel_limit(l, p, service, server, &server->addr,
+				       net_mtu(l->net, hop.port)) -
 				       (p->family == 4 ? 40 : 60));
-}
-
-/* Each worker numbers its datagrams apart from the others. */
-static uint16_t next_id(struct l4 *l)
-{
-	const unsigned int step = l->steer->n_workers;
-
-	l->tunnel_id = l->tunnel_id + step <= UINT16_MAX ? (uint16_t)(l->tunnel_id + step)
-							 : (uint16_t)l->steer->id;
-	return l->tunnel_id;
 }
 
 static void tunnel_rewrite_stateless(
@@ -59,7 +50,7 @@ static void tunnel_rewrite_stateless(
 		return;
 	}
 	outer.src = &server->sources[0];
-	outer.id = next_id(l);
+	outer.id = l4_next_id(l);
 	if (p->tcp_flags & TCP_SYN)
 		clamp_mss(l, p, service, server);
 	if (p->flags & PKT_SPLIT)

@@ -65,7 +65,7 @@ bool l4_may_pass(struct l4 *l, struct pkt *p, const struct service *service,
 	if (mtu == 0)
 		return true;
 	if (mode->limit)
-		mtu = mode->limit(l, p, service, server, mtu);
+		mtu = mode->limit(l, p, service, server, next, mtu);
 	if (p->l3_len <= mtu)
 		return true;
 	if (mode->splits)

@@ -49,7 +49,7 @@ struct l4 {
 	struct traffic *service;            /* by service slot */
 	struct traffic *server;             /* by server slot */
 	struct server_hop *hop;             /* likewise */
-	uint16_t tunnel_id;                 /* of the last outer IPv4 packet */
+	uint16_t packet_id;                 /* of the last IPv4 header made here */
 };
 
 struct fwd_ops {
@@ -71,9 +71,10 @@ struct fwd_ops {
 	/* Whether the flow may go on after a change of addresses or of the gateway. NULL: it may.
 	 */
 	bool (*holds)(const struct l4 *l, const struct flow *f);
-	/* The longest packet, as received like p, that is forwarded within mtu. NULL: mtu. */
+	/* The longest packet, as received like p, that is forwarded to next within mtu. NULL: mtu.
+	 */
 	uint16_t (*limit)(struct l4 *l, const struct pkt *p, const struct service *service,
-		const struct server *server, uint16_t mtu);
+		const struct server *server, const struct addr *next, uint16_t mtu);
 	/* Makes of the packet what is sent: for p->dir of a flow, and (one-way modes) without one.
 	 * May move p->l3 and change family and l3_len; may drop. NULL: it stays. */
 	void (*rewrite)(struct l4 *l, struct pkt *p, struct flow *f);

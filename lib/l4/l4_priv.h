@@ -33,6 +33,16 @@ static inline bool flow_is_current(const struct l4 *l, const struct flow *f)
 	       l->model->server_gen[f->server] == f->server_gen;
 }
 
+/* An identification for an IPv4 header that is made here. Workers number apart from each other. */
+static inline uint16_t l4_next_id(struct l4 *l)
+{
+	const unsigned int step = l->steer->n_workers;
+
+	l->packet_id = l->packet_id + step <= UINT16_MAX ? (uint16_t)(l->packet_id + step)
+							 : (uint16_t)l->steer->id;
+	return l->packet_id;
+}
+
 /* Whether the packet may live on; before anything is rewritten: errors quote it as it came. */
 static inline bool may_live(struct l4 *l, struct pkt *p)
 {

@@ -192,6 +192,8 @@ uint16_t translate_limit(const struct pkt *p, uint16_t mtu)
 	const int gone = (int)(p->l4 - p->l3);
 	const int limit = mtu + gone - (p->family == 4 ? IPV6_LEN : IPV4_LEN);
 
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP)
+		return UINT16_MAX;
 	return (uint16_t)RTE_MAX(
 		0, RTE_MIN(p->family == 6 ? RTE_MAX(limit, TRANSLATE_MTU_MIN) : limit, UINT16_MAX));
 }

@@ -40,7 +40,7 @@ enum drop_reason translate_error(struct pkt *p, const uint8_t *quoted, uint8_t *
 	const struct tuple *sent, uint16_t id);
 
 /* The longest packet like p, as it was received, whose translation goes through mtu, split or not.
- */
+ * ICMP errors are cut to what fits. */
 uint16_t translate_limit(const struct pkt *p, uint16_t mtu);
 
 #endif

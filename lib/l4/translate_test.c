@@ -330,6 +330,8 @@ static void test_limit(void **state)
 	assert_int_equal(translate_limit(&p, 1280), 1260);
 	p.l4 += 40;
 	assert_int_equal(translate_limit(&p, 1500), 1520);
+	p.proto = IPPROTO_ICMP;
+	assert_int_equal(translate_limit(&p, 1500), UINT16_MAX);
 	frame_free(p.mbuf);
 }
 

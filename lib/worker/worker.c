@@ -171,7 +171,7 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->net = w->l4.net = all->net[w->id];
 	w->steer = w->l4.steer = all->steer[w->id];
 	w->l4.paths = all->paths;
-	w->l4.tunnel_id = w->id;
+	w->l4.packet_id = w->id;
 	w->now_ms = w->net->now_ms;
 	snprintf(name, sizeof(name), "requests_%hu", w->id);
 	w->requests =
