@@ -25,6 +25,7 @@
 
 #include "gateway.h"
 #include "net/icmp_quote.h"
+#include "translate.h"
 
 /* What a worker passes on in a second, a tenth of it at once after a pause. */
 #define ERROR_RATE 10000
@@ -107,6 +108,16 @@ static void rewrite_error(struct pkt *p, const struct icmp_quote *q, const struc
 	put_checksum(p->l4 + offsetof(struct rte_icmp_hdr, icmp_cksum), diff, false);
 }
 
+/* Likewise of a flow between two families. */
+static void translate(struct l4 *l, struct pkt *p, const struct icmp_quote *q, const struct flow *f)
+{
+	const struct tuple sent = flow_tuple(f, !p->dir);
+	const enum drop_reason reason = translate_error(p, q->l3, q->l4, &sent, l4_next_id(l));
+
+	if (reason != DROP_none)
+		pkt_drop(p, reason);
+}
+
 /* ---- what becomes of an error --------------------------------------------------------------- */
 
 /* An error about a packet of a flow. */
@@ -124,7 +135,9 @@ static void follow(struct l4 *l, struct pkt *p, const struct icmp_quote *q, stru
 		return;
 	rewrite_ttl(p);
 	p->verdict = PKT_SEND;
-	if (f->flags & FLOW_RETURN)
+	if (f->flags & FLOW_MIXED)
+		translate(l, p, q, f);
+	else if (f->flags & FLOW_RETURN)
 		rewrite_error(p, q, f);
 	else if (mode->rewrite)
 		mode->rewrite(l, p, f);
