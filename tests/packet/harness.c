@@ -484,10 +484,67 @@ bool harness_inject_mbuf(struct harness *h, uint16_t nic, uint16_t queue, struct
 	return true;
 }
 
+static struct addr address_of(const uint8_t *at, uint8_t family)
+{
+	uint32_t v4;
+
+	memcpy(&v4, at, 4);
+	return family == 4 ? addr_from_v4(v4) : addr_from_v6(at);
+}
+
+/* The tuple that says whose packet it is: its own, or what an ICMP error quotes, in reverse. */
+static bool owner_tuple(const uint8_t *data, size_t len, struct tuple *t)
+{
+	const uint8_t *src, *dst, *sport, *dport;
+	uint8_t ports[4];
+	struct frame f;
+
+	if (frame_read(data, len, &f) != NULL || f.family == 0)
+		return false;
+	t->proto = f.proto;
+	if (f.proto == 1 || f.proto == 58) {
+		const size_t ip = f.family == 4 ? 20 : 40;
+
+		if (f.icmp_type == 8 || f.icmp_type >= 128 || f.payload_len < ip + 8)
+			return false;
+		dst = f.payload + (ip == 20 ? 12 : 8);
+		src = f.payload + (ip == 20 ? 16 : 24);
+		dport = f.payload + ip;
+		sport = dport + 2;
+		t->proto = f.payload[ip == 20 ? 9 : 6];
+	} else {
+		src = f.src;
+		dst = f.dst;
+		memcpy(ports,
+			(uint8_t[]){ (uint8_t)(f.sport >> 8), (uint8_t)f.sport,
+				(uint8_t)(f.dport >> 8), (uint8_t)f.dport },
+			4);
+		sport = ports;
+		dport = ports + 2;
+	}
+	t->src = address_of(src, f.family);
+	t->dst = address_of(dst, f.family);
+	memcpy(&t->sport, sport, 2);
+	memcpy(&t->dport, dport, 2);
+	return t->proto == 6 || t->proto == 17;
+}
+
+static uint16_t owner_queue(const struct harness *h, const uint8_t *data, size_t len)
+{
+	struct tuple t;
+
+	if (!owner_tuple(data, len, &t))
+		return ANY_QUEUE;
+	return (uint16_t)steer_owner(h->workers->steer[0], &t,
+		net_local(h->snapshot.model->net, &t.dst, NULL) == LOCAL_VIRTUAL);
+}
+
 bool harness_inject(struct harness *h, uint16_t nic, uint16_t queue, const void *data, size_t len)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(h->pool);
 
+	if (queue == ANY_QUEUE && h->conf.to_owner)
+		queue = owner_queue(h, data, len);
 	assert_non_null(m);
 	assert_true(len <= rte_pktmbuf_tailroom(m));
 	memcpy(rte_pktmbuf_append(m, (uint16_t)len), data, len);

@@ -37,6 +37,7 @@ struct harness_conf {
 	uint32_t flows_v4, flows_v6; /* entries a worker; 0: 4096 */
 	unsigned int packets;        /* mbufs; 0: 8192 */
 	uint32_t up_ms;              /* how long the machine has been up */
+	bool to_owner;               /* ANY_QUEUE is the one of the packet's owner, if it has one */
 };
 
 /* A station on a link: answers for one address. */
