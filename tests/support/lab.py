@@ -12,7 +12,8 @@
                +------ router ---------+
                      .254    .254
 
-NAT: the virtual address is on wan, the servers' default gateway is the balancer's lan address. DR: the virtual address
+NAT: the virtual address is on wan, the servers' default gateway is the balancer's lan address. FULLNAT: the same, though any
+gateway would do. DR: the virtual address
 is on lan, the client reaches it through the router, and what a server sends from it goes back through the router (a
 rule by source address, because the same servers serve both modes). The interfaces of lb have no address and no
 IPv6: what they receive and send is fairlead's alone.
@@ -38,6 +39,7 @@ IPERF_PORT = 5201
 
 # What the balancer answers for: (mode, IP version) -> virtual address.
 VIP = {("nat", 4): "192.0.2.10", ("nat", 6): "2001:db8:1::10",
+       ("fullnat", 4): "192.0.2.12", ("fullnat", 6): "2001:db8:1::12",
        ("dr", 4): "10.0.0.100", ("dr", 6): "2001:db8:2::100"}
 SERVERS = {"s1": {4: "10.0.0.11", 6: "2001:db8:2::11"},
            "s2": {4: "10.0.0.12", 6: "2001:db8:2::12"},

@@ -30,14 +30,14 @@ def stop():
 def measure(lab):
     """Requests and datagrams in each mode; prints a line for each; True when all were answered, by both servers."""
     good = True
-    print(f"\n{'mode':5}{'address':25}{'sent':18}{'s1':>5}{'s2':>5}{'failed':>8}")
+    print(f"\n{'mode':8}{'address':25}{'sent':18}{'s1':>5}{'s2':>5}{'failed':>8}")
     for mode in balancer.MODES:
         for version in (4, 6):
             address = VIP[mode, version]
             for what, port, got in (("HTTP requests", 80, lab.curl(address, N)),
                                     ("UDP datagrams", WHOAMI_PORT, lab.datagrams(address, N))):
                 s1, s2 = got.pop("s1", 0), got.pop("s2", 0)
-                print(f"{mode:5}{endpoint(address, port):25}{f'{N} {what}':18}{s1:5}{s2:5}{N - s1 - s2:8}"
+                print(f"{mode:8}{endpoint(address, port):25}{f'{N} {what}':18}{s1:5}{s2:5}{N - s1 - s2:8}"
                     + "".join(f"  {reason}: {n}" for reason, n in got.items()), flush=True)
                 good = good and s1 > 0 and s2 > 0 and s1 + s2 == N
     return good
