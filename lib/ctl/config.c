@@ -624,18 +624,11 @@ bool config_check(const json_t *doc, struct faults *faults)
 {
 	struct config *c = config_read(doc, faults);
 	struct memory_plan plan;
-	uint64_t free_bytes;
 
 	if (!c)
 		return false;
 	config_memory(c, &plan);
-	free_bytes = memory_hugepages_free();
-	if (plan.total > free_bytes)
-		fault_warn(faults, "limits",
-			"%u MiB of memory are planned, hugepages have %u MiB free; "
-			"reserve more (dpdk-hugepages.py), lower the limits, or start with -- "
-			"--no-huge",
-			(unsigned int)(plan.total >> 20), (unsigned int)(free_bytes >> 20));
+	memory_check(&plan, memory_hugepages_free(), faults);
 	eal_warn_kernels(c->kernels, c->n_kernels, faults);
 	config_free(c);
 	return true;

@@ -135,4 +135,7 @@ void config_memory(const struct config *c, struct memory_plan *out);
 /* Bytes of hugepages of all sizes that nobody uses. */
 uint64_t memory_hugepages_free(void);
 
+/* Warns where free bytes of hugepages are less than a start would ask for. */
+void memory_check(const struct memory_plan *plan, uint64_t free_bytes, struct faults *faults);
+
 #endif

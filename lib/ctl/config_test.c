@@ -339,6 +339,24 @@ static void test_memory(void **state)
 	}
 }
 
+/* What --check says is what a start would say: 128 MiB and what comes on top. */
+static void test_memory_short(void **state)
+{
+	const struct memory_plan plan = { .total = 128 << 20 };
+	struct faults faults = { 0 };
+
+	memory_check(&plan, 200 << 20, &faults);
+	assert_int_equal(faults.n, 0);
+	memory_check(&plan, 199 << 20, &faults);
+	assert_int_equal(faults.n, 1);
+	assert_true(faults.list[0].warning);
+	assert_string_equal(faults.list[0].path, "limits");
+	assert_string_equal(faults.list[0].text,
+		"200 MiB of hugepages are planned, free are 199 MiB: reserve them with "
+		"scripts/bind-nic hugepages 200M, lower \"limits\", or do without: -- --no-huge");
+	faults_free(&faults);
+}
+
 /* 2,000 pools of 8 servers and as many services: nothing is quadratic enough to be felt. */
 static void test_many(void **state)
 {
@@ -380,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_short),
 		cmocka_unit_test(test_many),
 	};
 

@@ -8,6 +8,7 @@
 #include <rte_mempool.h>
 
 #include "config.h"
+#include "net/port.h"
 
 /* Packet buffers of the control core, and what a buffer costs beside its room. */
 #define CONTROL_PACKETS 1024
@@ -93,4 +94,18 @@ uint64_t memory_hugepages_free(void)
 	}
 	closedir(dir);
 	return total;
+}
+
+void memory_check(const struct memory_plan *plan, uint64_t free_bytes, struct faults *faults)
+{
+	/* The same figure and the same advice as at the start. */
+	const struct eal_plan eal = { .memory = plan->total };
+	unsigned long long need = eal_plan_mib(&eal);
+
+	if (need > free_bytes >> 20)
+		fault_warn(faults, "limits",
+			"%llu MiB of hugepages are planned, free are %llu MiB: reserve them with "
+			"scripts/bind-nic hugepages %lluM, lower \"limits\", or do without: -- "
+			"--no-huge",
+			need, (unsigned long long)(free_bytes >> 20), need);
 }

@@ -136,6 +136,9 @@ struct eal_plan {
 int eal_start(const struct eal_plan *plan, struct faults *faults);
 void eal_stop(void);
 
+/* Memory to have, in MiB: plan.memory and what comes on top of it. */
+uint64_t eal_plan_mib(const struct eal_plan *plan);
+
 /* What would keep eal_start() from making the kernel's interfaces, as warnings: for "--check".
  * Those of a fairlead that runs are in order. */
 void eal_warn_kernels(const struct kernel_conf *k, unsigned int n, struct faults *faults);

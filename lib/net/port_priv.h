@@ -28,9 +28,6 @@ bool nic_far_workers(int node, const int *workers, unsigned int n, char *out, si
 bool eal_has_option(const struct eal_plan *plan, const char *option, const char **value);
 const char *eal_file_prefix(const struct eal_plan *plan);
 
-/* eal.c: memory to have, in MiB: the plan and what comes on top of it. */
-uint64_t eal_plan_mib(const struct eal_plan *plan);
-
 /* eal.c: the argument vector for rte_eal_init(); strings are its own. Starts zeroed. 0, or -ENOMEM;
  * to be freed in both cases. */
 struct eal_args {
