@@ -30,6 +30,7 @@
 
 struct bench_options {
 	enum mode mode;
+	enum encap encap;    /* of mode tunnel */
 	bool new_flows;      /* measure first packets instead of established flows */
 	unsigned int family; /* 4 or 6 */
 	uint32_t flows;

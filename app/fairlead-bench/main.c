@@ -14,13 +14,15 @@
 #include "bench.h"
 
 static const char usage[] =
-	"usage: fairlead-bench l4 --mode dr|nat|fullnat [OPTIONS]\n"
+	"usage: fairlead-bench l4 --mode dr|nat|fullnat|tunnel [OPTIONS]\n"
 	"\n"
 	"Measures the cycles a worker spends on a packet, with 100 services and a pool of 100 "
 	"servers.\n"
 	"\n"
-	"  --mode MODE       forwarding mode: dr; nat and fullnat: every second burst is of\n"
+	"  --mode MODE       forwarding mode: dr, tunnel; nat and fullnat: every second burst is of\n"
 	"                    servers' answers\n"
+	"  --encapsulation ipip|gre|gue\n"
+	"                    mode tunnel: what packets travel in (ipip)\n"
 	"  --flows N         established flows, packets go to them at random (10000)\n"
 	"  --packet BYTES    on the wire, the frame's checksum included (64)\n"
 	"  --new             measure first packets, while as many old flows expire\n"
@@ -58,7 +60,18 @@ static void parse_mode(const char *text, struct bench_options *o)
 			o->mode = (enum mode)m;
 			return;
 		}
-	fprintf(stderr, "fairlead-bench: --mode: \"%s\" is not dr, nat or fullnat\n", text);
+	fprintf(stderr, "fairlead-bench: --mode: \"%s\" is not dr, nat, fullnat or tunnel\n", text);
+	exit(2);
+}
+
+static void parse_encap(const char *text, struct bench_options *o)
+{
+	for (int e = 0; e < ENCAP_COUNT; e++)
+		if (strcmp(encap_name((enum encap)e), text) == 0) {
+			o->encap = (enum encap)e;
+			return;
+		}
+	fprintf(stderr, "fairlead-bench: --encapsulation: \"%s\" is not ipip, gre or gue\n", text);
 	exit(2);
 }
 
@@ -66,6 +79,7 @@ static void parse_options(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option options[] = {
 		{ "mode", required_argument, NULL, 'm' },
+		{ "encapsulation", required_argument, NULL, 'e' },
 		{ "flows", required_argument, NULL, 'f' },
 		{ "packet", required_argument, NULL, 'p' },
 		{ "new", no_argument, NULL, 'n' },
@@ -86,6 +100,9 @@ static void parse_options(int argc, char **argv, struct bench_options *o)
 		case 'm':
 			parse_mode(optarg, o);
 			mode = true;
+			break;
+		case 'e':
+			parse_encap(optarg, o);
 			break;
 		case 'f':
 			number("flows", optarg, 1, 1u << 28, &o->flows);

@@ -113,7 +113,7 @@ static void describe_services(struct parts *p, const struct bench_options *o)
 			.name = p->server_name[i],
 			.weight = 1,
 			.endpoint = { frame_addr(o->family, frame_server(i)),
-				o->mode == MODE_DR ? 0 : 8080 },
+				o->mode == MODE_DR || o->mode == MODE_TUNNEL ? 0 : 8080 },
 		};
 	}
 	p->pool = (struct pool_conf){ .name = "pool",
@@ -127,6 +127,7 @@ static void describe_services(struct parts *p, const struct bench_options *o)
 			.name = p->service_name[i],
 			.pool = "pool",
 			.mode = o->mode,
+			.encap = o->encap,
 			.proto = IPPROTO_TCP,
 			.timeouts = { 30000, 900000, 60000, 60000, 10000, 30000, 180000 },
 			.vips = &p->vip[i],

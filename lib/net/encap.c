@@ -57,38 +57,55 @@ static bool is_covered(const struct pkt *p)
 	       rte_be_to_cpu_16(udp->dgram_len) == p->l4_len;
 }
 
-/* The sum of the whole inner packet. A right checksum makes transport and pseudo header 0xffff, so
- * that the one is the other's complement. */
+/*
+ * The sum of the whole inner packet, unread where checksums inside say it: an IPv4 header sums up
+ * to 0, and so do TCP or UDP with their payload and the pseudo header, whose complement is what
+ * there is without it. An IPv6 header has no checksum.
+ */
 static uint64_t inner_sum(const struct pkt *p)
 {
-	const uint64_t sum = wire_sum(p->l3, (size_t)(p->l4 - p->l3), 0);
+	const uint32_t head = (uint32_t)(p->l4 - p->l3), fixed = p->family == 4 ? 20 : 40;
+	const uint64_t pseudo = wire_pseudo(p->l3, p->family, p->proto, p->l4_len);
+	uint64_t sum = p->family == 4 ? 0 : wire_sum(p->l3, fixed, 0);
 
+	if (p->family == 6 && unlikely(head > fixed))
+		sum = wire_sum(p->l3 + fixed, head - fixed, sum);
 	if (likely(is_covered(p)))
-		return sum +
-		       (uint16_t)~wire_fold(wire_pseudo(p->l3, p->family, p->proto, p->l4_len));
+		return sum + (uint16_t)~wire_fold(pseudo);
 	return wire_sum_mbuf(
 		p->mbuf, (uint32_t)(p->l4 - rte_pktmbuf_mtod(p->mbuf, uint8_t *)), p->l4_len, sum);
 }
 
-/* ---- headers --------------------------------------------------------------------------------- */
+/* ---- headers ----------------------------------------------------------------------------------
+ *
+ * Their checksums are made of the values, not of the headers: reading at once what was written by
+ * smaller stores makes a processor wait.
+ */
+
+static uint64_t addr_sum(const struct addr *a)
+{
+	return wire_halve(wire_add(a->q[0], a->q[1]));
+}
 
 static void put4(uint8_t *l3, uint8_t proto, uint8_t tos, bool split, uint16_t len,
 	const struct encap_outer *o)
 {
-	struct rte_ipv4_hdr ip = {
-		.version_ihl = 0x45,
-		.type_of_service = tos,
-		.total_length = rte_cpu_to_be_16(len),
-		.packet_id = rte_cpu_to_be_16(o->id),
-		.fragment_offset = split ? 0 : RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
-		.time_to_live = TTL,
-		.next_proto_id = proto,
-		.src_addr = addr_v4(o->src),
-		.dst_addr = addr_v4(o->dst),
-	};
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
+	const rte_be16_t first = rte_cpu_to_be_16((uint16_t)(0x4500 | tos));
+	const rte_be16_t total = rte_cpu_to_be_16(len), id = rte_cpu_to_be_16(o->id);
+	const rte_be16_t fragment = split ? 0 : RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	const rte_be16_t life = rte_cpu_to_be_16((uint16_t)(TTL << 8 | proto));
+	const uint32_t src = addr_v4(o->src), dst = addr_v4(o->dst);
 
-	ip.hdr_checksum = (uint16_t)~wire_fold(wire_sum_ipv4(&ip));
-	memcpy(l3, &ip, sizeof(ip));
+	memcpy(&ip->version_ihl, &first, 2);
+	ip->total_length = total;
+	ip->packet_id = id;
+	ip->fragment_offset = fragment;
+	memcpy(&ip->time_to_live, &life, 2);
+	ip->hdr_checksum =
+		(uint16_t)~wire_fold((uint64_t)first + total + id + fragment + life + src + dst);
+	ip->src_addr = src;
+	ip->dst_addr = dst;
 }
 
 static void put6(uint8_t *l3, uint8_t proto, uint8_t tos, uint16_t len, const struct encap_outer *o)
@@ -111,25 +128,22 @@ static void put_gre(uint8_t *at, uint8_t inner_family)
 	memcpy(at, head, GRE_LEN);
 }
 
-/* UDP and GUE; l3 is the outer header, len the UDP datagram's, payload the inner packet's sum. */
-static void put_gue(uint8_t *at, const uint8_t *l3, uint8_t family, uint8_t inner_family,
-	uint16_t len, uint32_t hash, uint64_t payload)
+/* UDP, len bytes long, and GUE of variant 0 with neither flags nor optional fields; inside: what is
+ * in it, as of IP's protocols. payload: the inner packet's sum. */
+static void put_gue(
+	uint8_t *at, uint8_t inside, uint16_t len, const struct encap_outer *o, uint64_t payload)
 {
-	struct {
-		struct rte_udp_hdr udp;
-		uint8_t gue[GUE_LEN]; /* variant 0, no optional fields; what is inside; no flags */
-	} h = {
-		.udp = { .src_port =
-				 rte_cpu_to_be_16((uint16_t)(PORTS_FIRST + (hash & PORTS_MASK))),
-			.dst_port = RTE_BE16(ENCAP_GUE_PORT),
-			.dgram_len = rte_cpu_to_be_16(len) },
-		.gue = { 0, inner_family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6 },
-	};
+	const rte_be16_t port = rte_cpu_to_be_16((uint16_t)(PORTS_FIRST + (o->hash & PORTS_MASK)));
+	const rte_be16_t length = rte_cpu_to_be_16(len), gue = rte_cpu_to_be_16(inside);
+	/* An IPv4 address in its mapped form has 0xffff in front, which counts as nothing. */
+	const uint64_t pseudo =
+		addr_sum(o->src) + addr_sum(o->dst) + length + RTE_BE16(IPPROTO_UDP);
 	const uint16_t sum = (uint16_t)~wire_fold(
-		wire_sum(&h, sizeof(h), payload) + wire_pseudo(l3, family, IPPROTO_UDP, len));
+		payload + pseudo + port + RTE_BE16(ENCAP_GUE_PORT) + length + gue);
+	const rte_be16_t head[6] = { port, RTE_BE16(ENCAP_GUE_PORT), length, sum ? sum : 0xffff,
+		gue, 0 };
 
-	h.udp.dgram_cksum = sum ? sum : 0xffff;
-	memcpy(at, &h, sizeof(h));
+	memcpy(at, head, sizeof(head));
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */
@@ -185,8 +199,8 @@ enum drop_reason encap_push(struct pkt *p, enum encap e, const struct encap_oute
 	else
 		put6(l3, proto, tos, len, outer);
 	if (e == ENCAP_GUE)
-		put_gue(l3 + ip_len, l3, family, inside, (uint16_t)(len - ip_len), outer->hash,
-			payload);
+		put_gue(l3 + ip_len, inside == 4 ? IPPROTO_IPIP : IPPROTO_IPV6,
+			(uint16_t)(len - ip_len), outer, payload);
 	p->l3 = l3;
 	p->l3_len = len;
 	p->family = family;
