@@ -26,6 +26,7 @@
 #include "gateway.h"
 #include "net/icmp_quote.h"
 #include "translate.h"
+#include "tunnel.h"
 
 /* What a worker passes on in a second, a tenth of it at once after a pause. */
 #define ERROR_RATE 10000
@@ -178,7 +179,7 @@ static void forward_error(struct l4 *l, struct pkt *p)
 		f = flow_find(l->flows, &q.tuple, &p->dir);
 		if (f && flow_is_current(l, f))
 			follow(l, p, &q, f);
-		else
+		else if (!tunnel_error(l, p, &q))
 			follow_none(l, p, &q);
 	}
 }

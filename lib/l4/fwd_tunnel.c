@@ -10,10 +10,11 @@
 #include "net/encap.h"
 #include "path.h"
 #include "rewrite.h"
+#include "tunnel.h"
 
-static uint8_t family_of(const struct server *server)
+uint16_t tunnel_room(const struct service *service, const struct server *server, uint16_t mtu)
 {
-	return addr_is_v4(&server->addr) ? 4 : 6;
+	return mtu - encap_overhead(service->encap, addr_is_v4(&server->addr) ? 4 : 6);
 }
 
 static uint16_t tunnel_limit(struct l4 *l, const struct pkt *p, const struct service *service,
@@ -21,9 +22,7 @@ static uint16_t tunnel_limit(struct l4 *l, const struct pkt *p, const struct ser
 {
 	const uint16_t known = path_mtu(l->paths, server, l->now_ms);
 
-	if (known && known < mtu)
-		mtu = known;
-	return mtu - encap_overhead(service->encap, family_of(server));
+	return tunnel_room(service, server, known && known < mtu ? known : mtu);
 }
 
 /* In a SYN: the segments that answer it are to be such as this way could carry, too. What the

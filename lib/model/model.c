@@ -725,6 +725,9 @@ static int build_all(struct build *b, struct model_slots *slots, const struct mo
 	b->m->index = index_build(b->m);
 	if (!b->m->index)
 		return -ENOMEM;
+	rc = by_address_build(b->m);
+	if (rc)
+		return rc;
 	slots_commit(b->slots);
 	b->slots = NULL;
 	return 0;
@@ -784,6 +787,7 @@ void model_free(struct model *m, const struct model_sched *sched)
 		return;
 	index_free(m->index);
 	gateway_free(m->gateway);
+	free(m->by_address);
 	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
 		service_unref(m->service[i]);
 	for (unsigned int i = 0; i < MODEL_POOLS_MAX; i++)

@@ -158,7 +158,8 @@ struct model {
 	uint16_t server_pool[MODEL_SERVERS_MAX];     /* server slot -> pool slot */
 	unsigned int n_services, n_pools, n_servers; /* in use */
 	struct service_index *index;
-	struct gateway *gateway;     /* NULL: off */
+	struct gateway *gateway;          /* NULL: off */
+	const struct server **by_address; /* [n_servers], for model_servers_at() */
 	struct hash_key cluster_key; /* equal on every balancer of a cluster: Maglev, source hash */
 };
 
@@ -169,6 +170,10 @@ struct model {
  * port in network order. NULL if there is none. */
 const struct service *model_service(
 	const struct model *m, const struct addr *dst, uint8_t proto, rte_be16_t port);
+
+/* The servers of an address, in order of their slots; *n: how many. */
+const struct server *const *model_servers_at(
+	const struct model *m, const struct addr *a, unsigned int *n);
 
 /* ---- building: control core ------------------------------------------------------------------ */
 

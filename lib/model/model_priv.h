@@ -43,4 +43,10 @@ int index_check(const struct model_conf *conf, struct faults *faults);
 struct service_index *index_build(const struct model *m);
 void index_free(struct service_index *x);
 
+/* ---- by_address.c ------------------------------------------------------------------------------
+ */
+
+/* Makes m->by_address of m->server. 0, or -ENOMEM. */
+int by_address_build(struct model *m);
+
 #endif
