@@ -232,10 +232,12 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 	uint64_t busy = counter_read(&w->cycles.busy), idle = counter_read(&w->cycles.idle);
 	uint64_t packets = worker_packets(w->net);
 	json_t *queues = json_array();
+	struct lport_stats lports;
 	struct flow_stats flows;
 	json_t *o;
 
 	flow_stats(w->l4.flows, &flows);
+	lport_stats(w->l4.lports, &lports);
 	for (unsigned int q = 0; q < w->n_queues; q++)
 		json_array_append_new(
 			queues, json_sprintf("%s:%u", w->queue[q].nic->device, w->queue[q].queue));
@@ -243,6 +245,7 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 		(int)w->lcore, "queues", queues, "flows_v4", (int)flows.v4, "flows_v6",
 		(int)flows.v6, "max_flows_v4", (int)flows.max_v4, "max_flows_v6",
 		(int)flows.max_v6);
+	set_count(o, "local_ports", lports.ports);
 	set_count(o, "packets", packets);
 	set_count(o, "handed_over", counter_read(&w->steer->handed_over));
 	set_count(o, "taken_over", counter_read(&w->steer->taken_over));

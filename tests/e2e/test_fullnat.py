@@ -211,6 +211,7 @@ def test_more_flows_than_ports(lab, start):
             assert crowd.answers == seen
         web = [s for s in lb.get("stats", "show")["services"] if s["name"] == "load"][0]
         assert web["active"] == FLOWS
+        assert sum(w["local_ports"] for w in lb.get("worker", "list")) == FLOWS
     finally:
         lab.end(echo)
         lab.processes.remove(echo)

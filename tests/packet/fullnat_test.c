@@ -617,6 +617,43 @@ static void test_toa(void **state)
 	harness_destroy(h);
 }
 
+/* A path too narrow for what is added: the client cannot help it, so it is left out. */
+static void test_toa_too_big(void **state)
+{
+	const struct toa *t = &toas[0];
+	struct harness *h = start(1, 0);
+	struct frame f = segment(t, FRAME_SYN, 0), server, back, error;
+	const struct captured *sent;
+	uint8_t quote[60];
+
+	server = harness_through(h, WAN, &f, LAN);
+	server.options_len = 0;
+	back = answer(&server, FRAME_SYN | FRAME_ACK, 0);
+	harness_through(h, LAN, &back, WAN);
+	f = segment(t, FRAME_ACK, 40);
+	f.df = true;
+	told(h, t, &f, true);
+	harness_send(h, WAN, &f);
+	sent = harness_next(h, &server);
+	assert_non_null(sent);
+	memcpy(quote, sent->data + 14, sizeof(quote));
+
+	error = (struct frame){ .proto = 1,
+		.ttl = 64,
+		.icmp_type = 3,
+		.icmp_code = 4,
+		.icmp_rest = 100,
+		.payload = quote,
+		.payload_len = sizeof(quote) };
+	frame_address(&error, error.src, "10.0.0.13");
+	frame_address(&error, error.dst, "10.0.0.1");
+	harness_send(h, LAN, &error);
+	assert_non_null(harness_next(h, &error));
+	assert_int_equal(error.icmp_code, 4);
+	told(h, t, &f, false);
+	harness_destroy(h);
+}
+
 /* Without it nothing is added, and options stay. */
 static void test_no_toa(void **state)
 {
@@ -646,6 +683,7 @@ int main(void)
 		cmocka_unit_test(test_exhausted),
 		cmocka_unit_test(test_given_back),
 		cmocka_unit_test(test_source_gone),
+		cmocka_unit_test(test_toa_too_big),
 		cmocka_unit_test(test_no_toa),
 	};
 	struct CMUnitTest tests[RTE_DIM(paths) + RTE_DIM(plain) + RTE_DIM(toas)];
