@@ -386,6 +386,7 @@ static void test_exhausted(void **state)
 	struct frame *seen = calloc(ALL, sizeof(*seen));
 	struct frame f = frame_make(UDP, "203.0.113.9", 5000, "192.0.2.20", 80, 0), got, back;
 	struct flow_filter filter = { .client = { .len = 32 } };
+	uint32_t who;
 
 	assert_non_null(seen);
 	open_many(h, "192.0.2.20", 80, 0, ALL, seen);
@@ -407,7 +408,8 @@ static void test_exhausted(void **state)
 	harness_through(h, LAN, &back, WAN);
 
 	client(&back, 100);
-	filter.client.addr = addr_from_v4(*(uint32_t *)back.src);
+	memcpy(&who, back.src, sizeof(who));
+	filter.client.addr = addr_from_v4(who);
 	assert_int_equal(harness_count(h, REQUEST_FLUSH, &filter), 1);
 	got = harness_through(h, WAN, &f, LAN);
 	back = answer(&got, 0, 3);
