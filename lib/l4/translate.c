@@ -336,7 +336,7 @@ static uint32_t quote_kept(const struct pkt *p, const uint8_t *quoted, const uin
 {
 	const uint8_t *icmp = p->l4, *end = p->l4 + p->l4_len;
 	const uint32_t header = (uint32_t)(quoted_l4 - quoted);
-	uint32_t kept = (uint32_t)(end - quoted_l4), words = 0;
+	uint32_t kept = (uint32_t)(end - quoted_l4), words = 0, was;
 
 	if (p->family == 4)
 		words = icmp[5] *
@@ -346,8 +346,8 @@ static uint32_t quote_kept(const struct pkt *p, const uint8_t *quoted, const uin
 	if (words && words * 4 >= header + 8) {
 		kept = RTE_MIN(kept, words * 4 - header);
 		/* Short packets are padded up to the extensions. */
-		kept = RTE_MIN(
-			kept, RTE_MAX(quoted_l4_len(quoted, quoted_l4, p->family), (uint16_t)8));
+		was = quoted_l4_len(quoted, quoted_l4, p->family);
+		kept = RTE_MIN(kept, RTE_MAX(was, 8u));
 	}
 	if (p->family == 4)
 		kept = RTE_MIN(kept, TRANSLATE_MTU_MIN - 2u * IPV6_LEN - ICMP_LEN);
