@@ -10,7 +10,7 @@ import time
 
 import pytest
 from balancer import WORKER
-from lab import CLIENT, IPERF_PORT, SERVERS, WHOAMI_PORT, endpoint, wait_for
+from lab import CLIENT, IPERF_PORT, SERVERS, WHOAMI_PORT, endpoint, remove, wait_for
 
 VIRTUAL = {4: "10.0.0.110", 6: "2001:db8:2::110"}  # on the servers' network
 FLOWS = 70000
@@ -98,6 +98,52 @@ def test_servers_without_a_route(lab, start, version):
     finally:
         for s in ("s1", "s2"):
             lab.run(s, ["ip", family, "route", "add", "default", "via", {4: "10.0.0.1", 6: "2001:db8:2::1"}[version]])
+
+
+DEEP = {4: "172.20.2.2", 6: "2001:db8:d2::2"}
+
+
+@pytest.fixture(scope="module")
+def narrow(lab):
+    """A server two routers away, with a link of 1,280 bytes between them: router ==1280== mid -- deep."""
+    lab.add("mid", forward=True)
+    lab.add("deep")
+    lab.link("router", "narrow", "mid", "near")
+    lab.link("mid", "far", "deep", "eth0")
+    lab.ip("router", "link set narrow up mtu 1280", "addr add 172.20.1.1/24 dev narrow",
+        "addr add 2001:db8:d1::1/64 dev narrow nodad", "route add 172.20.2.0/24 via 172.20.1.2",
+        "route add 2001:db8:d2::/64 via 2001:db8:d1::2")
+    lab.ip("mid", "link set near up mtu 1280", "link set far up", "addr add 172.20.1.2/24 dev near",
+        "addr add 2001:db8:d1::2/64 dev near nodad", "addr add 172.20.2.1/24 dev far",
+        "addr add 2001:db8:d2::1/64 dev far nodad", "route add default via 172.20.1.1",
+        "route add ::/0 via 2001:db8:d1::1")
+    lab.ip("deep", "link set eth0 up", "addr add 172.20.2.2/24 dev eth0", "addr add 2001:db8:d2::2/64 dev eth0 nodad",
+        "route add default via 172.20.2.1", "route add ::/0 via 2001:db8:d2::1")
+    servers = [lab.spawn("deep", ["iperf3", "-s", "-B", DEEP[v], "-p", str(IPERF_PORT)], "iperf3.log") for v in (4, 6)]
+    wait_for(lambda: lab.run("deep", ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == 2)
+    yield
+    for p in servers:
+        lab.end(p)
+        lab.processes.remove(p)
+    remove(lab.prefix, ["mid", "deep"])
+    lab.names = [n for n in lab.names if n not in ("mid", "deep")]
+
+
+@each_family
+@pytest.mark.parametrize("told", ("none", "toa"))
+@pytest.mark.parametrize("options", [[], ["-R"]], ids=["up", "down"])
+def test_narrow_link(lab, start, narrow, version, told, options):
+    """The path's MTU is found through the balancer: the router's message about a packet of ours reaches the client."""
+    virtual = {4: "192.0.2.12", 6: "2001:db8:1::12"}[version]
+    start({"workers": [WORKER], "ports": [WAN, LAN],
+        "routes": [{"to": "172.20.0.0/16", "via": "10.0.0.254"}, {"to": "2001:db8:d2::/64", "via": "2001:db8:2::fffe"}],
+        "pools": [{"name": "deep", "servers": [{"name": "deep", "address": DEEP[version]}]}],
+        "services": [service("deep", virtual, IPERF_PORT, "deep", **{"client-address": told})]})
+    lab.ip("client", "route flush cache", version=version)
+    out = json.loads(lab.run("client", ["iperf3", "-J", "-c", virtual, "-p", str(IPERF_PORT), "-t", "1", *options],
+        check=False).stdout)
+    assert "error" not in out, out["error"]
+    assert out["end"]["sum_received"]["bytes"] > 1_000_000
 
 
 # ---- more flows than ports ---------------------------------------------------------------------
