@@ -190,6 +190,7 @@ static int start_workers(struct daemon *d, struct faults *faults)
 		.snapshot = &d->snapshot,
 		.max_v4 = c->limits.flows_v4 / c->n_workers,
 		.max_v6 = c->limits.flows_v6 / c->n_workers,
+		.persistence = config_persistence(c),
 		.idle = c->idle,
 	};
 	d->workers = workers_create(&conf, faults);

@@ -26,7 +26,7 @@ struct traffic {
 	uint64_t packets_out, bytes_out;
 	uint64_t flows_opened, flows_closed; /* active = opened - closed */
 	uint64_t refused;                    /* new flows turned away */
-	uint64_t pad_;
+	uint64_t overflowed;                 /* new flows that a limit sent to another server */
 };
 
 #endif

@@ -363,7 +363,7 @@ static void open_flow(struct fixture *x, unsigned int worker, uint16_t sport, co
 	f->service_gen = s->gen;
 	f->server = to->slot;
 	f->server_gen = to->gen;
-	l->sched->active[to->slot]++;
+	l->sched->load[to->slot]++;
 	counter_add(&l->service[s->slot].flows_opened, 1);
 	counter_add(&l->server[to->slot].flows_opened, 1);
 }

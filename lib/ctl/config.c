@@ -146,6 +146,7 @@ static void read_limits(struct reader *r)
 
 	c->limits.flows_v4 = get_u32(r, rule, o, "flows");
 	c->limits.flows_v6 = get_u32(r, rule, o, "flows-v6");
+	c->limits.persistence = get_u32(r, rule, o, "persistence");
 	c->limits.packets = get_u32(r, rule, o, "packets");
 	c->neighbour.max = get_u32(r, rule, o, "neighbours");
 	c->neighbour.hold_max = get_u32(r, rule, o, "hold");
@@ -365,7 +366,7 @@ static const struct addr *read_sources(struct reader *r, const json_t *list, uns
 	return sources;
 }
 
-/* o: the pool; a server's own sources take the place of the pool's. */
+/* o: the pool; a server's own sources and limit take the place of the pool's. */
 static int read_servers(
 	struct reader *r, const json_t *o, const json_t *rule, struct pool_conf *pool)
 {
@@ -386,6 +387,9 @@ static int read_servers(
 		servers[i].name = get_name(server, "name");
 		servers[i].weight = get_weight(r, server_rule, server);
 		servers[i].admin = ADMIN_ENABLED;
+		servers[i].limit = json_object_get(server, "max-connections")
+					   ? get_u32(r, server_rule, server, "max-connections")
+					   : get_u32(r, rule, o, "max-connections");
 		servers[i].sources = sources;
 		servers[i].n_sources = n_sources;
 		if (own)
@@ -412,12 +416,16 @@ static int read_pools(struct reader *r)
 	for (unsigned int i = 0; i < n; i++) {
 		const json_t *o = json_array_get(array, i);
 		const char *scheduler = get_text(r, rule, o, "scheduler");
+		const char *when_full = get_text(r, rule, o, "when-full");
 		int rc = read_servers(r, o, rule, &pools[i]);
 
 		if (rc)
 			return rc;
 		pools[i].name = get_name(o, "name");
 		pools[i].scheduler = scheduler && sched_find(scheduler) ? scheduler : NULL;
+		pools[i].backup = get_name(o, "backup");
+		pools[i].when_full = when_full && !strcmp(when_full, "refuse") ? WHEN_FULL_REFUSE
+									       : WHEN_FULL_NEXT;
 	}
 	r->c->model.pools = pools;
 	r->c->model.n_pools = n;
@@ -491,6 +499,27 @@ static enum mode mode_of(const char *text)
 	return m;
 }
 
+static void read_persistence(
+	struct reader *r, const json_t *service_rule, const json_t *service, struct service_conf *s)
+{
+	const json_t *rule = schema_key(r->schema, service_rule, "persistence");
+	const json_t *o = json_object_get(service, "persistence");
+
+	if (!json_is_object(o))
+		return;
+	s->persistence.group = get_name(o, "group");
+	s->persistence.timeout_ms = get_ms(r, rule, o, "timeout");
+	s->persistence.prefix_v4 = (uint8_t)get_u32(r, rule, o, "prefix");
+	s->persistence.prefix_v6 = (uint8_t)get_u32(r, rule, o, "prefix-v6");
+}
+
+static enum refuse refuse_of(const char *text)
+{
+	if (text && !strcmp(text, "reset"))
+		return REFUSE_RESET;
+	return text && !strcmp(text, "icmp") ? REFUSE_ICMP : REFUSE_DROP;
+}
+
 static int read_services(struct reader *r)
 {
 	const json_t *timeouts_rule = schema_key(r->schema, r->rule, "timeouts");
@@ -518,6 +547,8 @@ static int read_services(struct reader *r)
 		s->mode = mode_of(get_text(r, rule, o, "mode"));
 		s->encap = encap_of(get_text(r, rule, o, "encapsulation"));
 		s->proto = protocol && !strcmp(protocol, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
+		s->refuse = refuse_of(get_text(r, rule, o, "refuse"));
+		read_persistence(r, rule, o, s);
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
 		s->client_address =
 			client && !strcmp(client, "toa") ? CLIENT_ADDRESS_TOA : CLIENT_ADDRESS_NONE;

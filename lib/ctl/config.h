@@ -37,6 +37,7 @@ struct config {
 	unsigned int n_kernels;
 	struct {
 		uint32_t flows_v4, flows_v6; /* in all, over the workers */
+		uint32_t persistence;        /* entries in all */
 		uint32_t packets;            /* mbufs a worker, and as many for the control core */
 	} limits;
 	struct {
@@ -128,8 +129,11 @@ void config_target_clear(struct config_target *t);
 /* Memory the configuration needs, in bytes, with the parts named: for the start-up message and the
  * hugepage check. */
 struct memory_plan {
-	uint64_t packets, flows, neighbours, rest, total;
+	uint64_t packets, flows, persistence, neighbours, rest, total;
 };
+/* Persistence entries of each worker: an equal part, and some more, for clients are spread by
+ * chance. */
+uint32_t config_persistence(const struct config *c);
 void config_memory(const struct config *c, struct memory_plan *out);
 
 /* Bytes of hugepages of all sizes that nobody uses. */

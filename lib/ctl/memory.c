@@ -39,6 +39,13 @@ static unsigned int lport_sets(const struct model_conf *m)
 	return RTE_MIN(sets, (unsigned int)LPORT_SETS_MAX);
 }
 
+uint32_t config_persistence(const struct config *c)
+{
+	uint32_t part = c->limits.persistence / c->n_workers;
+
+	return c->n_workers == 1 ? part : part + part / 16 + 64;
+}
+
 void config_memory(const struct config *c, struct memory_plan *out)
 {
 	struct flow_conf flow = {
@@ -47,7 +54,7 @@ void config_memory(const struct config *c, struct memory_plan *out)
 	};
 	uint64_t slots = MODEL_SERVICES_MAX + MODEL_SERVERS_MAX;
 	/* A worker's counters and picks by slot, its rings, hold queue and use of neighbours. */
-	uint64_t worker = slots * (sizeof(struct traffic) + 2 * sizeof(uint32_t)) +
+	uint64_t worker = slots * (sizeof(struct traffic) + 3 * sizeof(uint32_t)) +
 			  c->neighbour.max * sizeof(uint32_t) + c->neighbour.hold_max * 64u +
 			  lport_bytes(lport_sets(&c->model)) + (4u << 20);
 
@@ -56,11 +63,12 @@ void config_memory(const struct config *c, struct memory_plan *out)
 				   (uint64_t)c->n_kernels * KERNEL_PACKETS) *
 			   packet_bytes(c),
 		.flows = flow_table_bytes(&flow) * c->n_workers,
+		.persistence = persist_bytes(config_persistence(c)) * c->n_workers,
 		.neighbours = c->neighbour.max * UINT64_C(192),
 		/* Two snapshots of routes and schedulers' tables, and the drivers' own. */
 		.rest = worker * (c->n_workers + 1) + (32u << 20),
 	};
-	out->total = out->packets + out->flows + out->neighbours + out->rest;
+	out->total = out->packets + out->flows + out->persistence + out->neighbours + out->rest;
 }
 
 static uint64_t file_number(const char *folder, const char *name)

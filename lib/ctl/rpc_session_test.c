@@ -54,7 +54,7 @@ flow_add(struct worker *w, const struct model *m, unsigned int i)
 	f->born = f->seen = w->now_ms;
 	counter_add(&w->l4.service[f->service].flows_opened, 1);
 	counter_add(&w->l4.server[f->server].flows_opened, 1);
-	w->l4.sched->active[f->server]++;
+	w->l4.sched->load[f->server]++;
 }
 
 static int group_setup(void **state)

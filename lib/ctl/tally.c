@@ -22,6 +22,7 @@ static void traffic_add(struct traffic *sum, const struct traffic *t)
 	sum->packets_out += counter_read(&t->packets_out);
 	sum->bytes_out += counter_read(&t->bytes_out);
 	sum->refused += counter_read(&t->refused);
+	sum->overflowed += counter_read(&t->overflowed);
 }
 
 static void traffic_subtract(struct traffic *sum, const struct traffic *t)
@@ -33,6 +34,7 @@ static void traffic_subtract(struct traffic *sum, const struct traffic *t)
 	sum->packets_out -= t->packets_out;
 	sum->bytes_out -= t->bytes_out;
 	sum->refused -= t->refused;
+	sum->overflowed -= t->overflowed;
 }
 
 static struct traffic service_sum(const struct config_target *t, uint16_t slot)

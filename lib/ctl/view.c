@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "sched/limit.h"
 #include "tally.h"
 
 /* ---- addresses ---------------------------------------------------------------------------- */
@@ -79,6 +80,7 @@ void view_traffic(json_t *o, const struct traffic *t)
 	set_count(o, "active", t->flows_opened - t->flows_closed);
 	set_count(o, "connections", t->flows_opened);
 	set_count(o, "refused", t->refused);
+	set_count(o, "overflowed", t->overflowed);
 	set_count(o, "packets_in", t->packets_in);
 	set_count(o, "bytes_in", t->bytes_in);
 	set_count(o, "packets_out", t->packets_out);
@@ -127,6 +129,14 @@ json_t *view_pool(const struct ctl *c, const struct pool *p)
 		"servers", (int)p->n_servers, "available", available, "services", services);
 }
 
+/* Flows that count for its limit. */
+static uint32_t view_current(const struct ctl *c, const struct server *s)
+{
+	const struct workers *all = c->target.workers;
+
+	return all ? limit_taken(all->worker[0]->l4.sched, s->slot) : 0;
+}
+
 json_t *view_server(const struct ctl *c, const struct pool *p, const struct server *s)
 {
 	struct traffic t = tally_server(&c->target, s->slot);
@@ -134,6 +144,8 @@ json_t *view_server(const struct ctl *c, const struct pool *p, const struct serv
 		"address", view_endpoint(&s->addr, s->port), "weight", (int)s->weight,
 		"effective_weight", (int)s->effective_weight, "state", admin_name(s->admin));
 
+	set_count(o, "limit", s->limit);
+	set_count(o, "current", view_current(c, s));
 	view_traffic(o, &t);
 	return o;
 }

@@ -139,7 +139,7 @@ static void flow_begin(struct l4 *l, struct flow *f)
 	f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
 	f->epoch = FLOW_EPOCH(l->net->epoch);
 	f->born = f->seen = l->now_ms;
-	l->sched->active[0]++;
+	limit_open(l->sched, 0, false);
 	counter_add(&l->service[0].flows_opened, 1);
 	counter_add(&l->server[0].flows_opened, 1);
 	l->moved = true;

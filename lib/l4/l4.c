@@ -10,8 +10,8 @@
 
 #include <netinet/in.h>
 
-#include "base/invariant.h"
 #include "path.h"
+#include "sched/limit.h"
 
 static void set_fits(struct l4 *l)
 {
@@ -34,6 +34,14 @@ void l4_set_model(struct l4 *l, const struct model *m)
 }
 
 /* ---- hit ------------------------------------------------------------------------------------ */
+
+/* Whether it counts for its server's load and limit: until both sides have closed. */
+static inline bool flow_counts(const struct flow *f)
+{
+	const uint8_t both = FLOW_FIN_FWD | FLOW_FIN_RET;
+
+	return (f->flags & both) != both;
+}
 
 /* What the link toward next takes; 0: there is no way. */
 static uint16_t link_mtu(const struct l4 *l, const struct pkt *p, const struct addr *next)
@@ -127,8 +135,11 @@ void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 
 	f->seen = l->now_ms;
 	if (unlikely(changes_state(f, p))) {
+		bool counted = flow_counts(f);
 		enum conn_state state = conn_next(f, p->dir, p->tcp_flags);
 
+		if (counted && !flow_counts(f))
+			limit_close(l->sched, f->server);
 		if (state != f->state)
 			enter_state(l, f, state);
 	}
@@ -197,8 +208,8 @@ void l4_forward_burst(struct l4 *l, struct burst *b)
 
 void l4_close(struct l4 *l, struct flow *f)
 {
-	x_assert(l->sched->active[f->server] > 0);
-	l->sched->active[f->server]--;
+	if (flow_counts(f))
+		limit_close(l->sched, f->server);
 	counter_add(&l->service[f->service].flows_closed, 1);
 	counter_add(&l->server[f->server].flows_closed, 1);
 	if (fwd_table[f->mode]->release) {
@@ -254,5 +265,7 @@ unsigned int l4_expire(struct l4 *l, unsigned int max)
 	}
 	for (unsigned int i = 0; i < over; i++)
 		l4_close(l, due[i]);
+	if (l->persist)
+		n = RTE_MAX(n, persist_expire(l->persist, l->now_ms, max));
 	return n;
 }

@@ -14,11 +14,13 @@
 #define L4_L4_H
 
 #include "base/counter.h"
+#include "flow/ask.h"
 #include "flow/flow.h"
 #include "flow/lport.h"
 #include "flow/steer.h"
 #include "l4/conn.h"
 #include "model/model.h"
+#include "sched/persist.h"
 #include "sched/sched.h"
 
 struct path_table; /* l4/path.h */
@@ -38,6 +40,11 @@ struct l4 {
 	struct steer *steer;
 	struct lport_table *lports;
 	struct sched_worker *sched;
+	struct ask *ask;
+	struct persist *persist; /* may be NULL: no client keeps its server */
+	/* While a burst of answers is forwarded: that burst, and the questions of its packets. */
+	const struct burst *answered;
+	struct question *answers;
 	uint32_t now_ms;
 	struct path_table *paths; /* shared by all workers */
 	uint16_t mtu;             /* the least of all ports */
@@ -96,7 +103,8 @@ void l4_forward_burst(struct l4 *l, struct burst *b);
 /* Handles every PKT_ERROR packet of the burst: PKT_SEND, PKT_DROP, PKT_KERNEL or taken. */
 void l4_error_burst(struct l4 *l, struct burst *b);
 
-/* Looks at flows whose timers are due, at most max; returns how many it looked at. */
+/* Looks at flows and persistence entries whose timers are due, at most max of each; returns how
+ * many flows, or entries where those are more, it looked at. */
 unsigned int l4_expire(struct l4 *l, unsigned int max);
 
 /* The moment (ms) the flow's idle time-out is over if no packet comes. */

@@ -7,8 +7,10 @@
 
 #include <netinet/in.h>
 
+#include "assign.h"
 #include "gateway.h"
 #include "reset.h"
+#include "sched/limit.h"
 
 /* RSTs a worker sends in a second in answer to segments without a flow. */
 #define RESETS_PER_SECOND 1000
@@ -32,6 +34,10 @@ void l4_forward_stateless(
 
 	key_of_packet(tuple, &key);
 	pick = maglev_pick(pool->maglev_table, &key);
+	while (pick < 0 && pool->backup) {
+		pool = l->model->pools[pool->backup];
+		pick = maglev_pick(pool->maglev_table, &key);
+	}
 	if (pick < 0) {
 		counter_add(&l->service[service->slot].refused, 1);
 		pkt_drop(p, DROP_no_server);
@@ -50,19 +56,39 @@ void l4_forward_stateless(
 		p->adj = net_resolve(l->net, p, &server->addr);
 }
 
+/* A RST to the sender, unless there were too many this second. */
+static void reset_sender(struct l4 *l, const struct pkt *p)
+{
+	if (l->now_ms - l->reset_stamp >= 1000) {
+		l->reset_stamp = l->now_ms;
+		l->reset_tokens = RESETS_PER_SECOND;
+	}
+	if (l->reset_tokens) {
+		l->reset_tokens--;
+		reset_reply(l->net, p);
+	}
+}
+
 static void refuse_unknown(struct l4 *l, struct pkt *p, const struct service *service)
 {
-	if (service->no_flow == NO_FLOW_RESET && p->proto == IPPROTO_TCP) {
-		if (l->now_ms - l->reset_stamp >= 1000) {
-			l->reset_stamp = l->now_ms;
-			l->reset_tokens = RESETS_PER_SECOND;
-		}
-		if (l->reset_tokens) {
-			l->reset_tokens--;
-			reset_reply(l->net, p);
-		}
-	}
+	if (service->no_flow == NO_FLOW_RESET && p->proto == IPPROTO_TCP)
+		reset_sender(l, p);
 	pkt_drop(p, DROP_no_flow);
+}
+
+/* A new flow that is not to be. The client is told only where it is the servers' state, and not a
+ * want of room here. */
+static void refuse_new(
+	struct l4 *l, struct pkt *p, const struct service *service, enum drop_reason reason)
+{
+	counter_add(&l->service[service->slot].refused, 1);
+	if (reason == DROP_no_server || reason == DROP_server_full) {
+		if (service->refuse == REFUSE_RESET && p->proto == IPPROTO_TCP)
+			reset_sender(l, p);
+		else if (service->refuse == REFUSE_ICMP)
+			icmp_error(l->net, p, ICMP_ERR_PORT, 0);
+	}
+	pkt_drop(p, reason);
 }
 
 /* The flow that stands in the way of these answers, if it is only waiting for its end, makes room.
@@ -99,8 +125,16 @@ static struct flow *open_toward(struct l4 *l, const struct tuple *tuple,
 	return f;
 }
 
-static void flow_begin(
-	struct l4 *l, struct flow *f, const struct service *service, const struct server *server)
+/* Whether the flow could go to another server: answers of the first choice could not be told from
+ * those of other flows. */
+static bool wants_other_server(enum drop_reason reason)
+{
+	return reason == DROP_flow_clash || reason == DROP_no_local_port;
+}
+
+/* granted: with a grant of the server's home. */
+static void flow_begin(struct l4 *l, struct flow *f, const struct service *service,
+	const struct server *server, bool granted)
 {
 	f->mode = service->mode;
 	f->service = service->slot;
@@ -110,10 +144,81 @@ static void flow_begin(
 	f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
 	f->epoch = FLOW_EPOCH(l->net->epoch);
 	f->born = f->seen = l->now_ms;
-	l->sched->active[server->slot]++;
+	limit_open(l->sched, server->slot, granted);
 	counter_add(&l->service[service->slot].flows_opened, 1);
 	counter_add(&l->server[server->slot].flows_opened, 1);
 	l->moved = true;
+}
+
+/* The packet goes to the worker that decides next. */
+static void ask(struct l4 *l, struct pkt *p, struct question *q, unsigned int to)
+{
+	assign_headers(q, p);
+	if (assign_send(l, to, p->mbuf, q))
+		p->verdict = PKT_TAKEN;
+	else
+		pkt_drop(p, DROP_ask_full);
+	q->flags &= (uint8_t)~ASK_GRANTED; /* it has gone with the packet */
+}
+
+/* What has been decided about the packet's flow: it comes with an answer about this service, or the
+ * question begins. */
+static struct question *question_of(
+	struct l4 *l, const struct pkt *p, const struct service *service, struct question *fresh)
+{
+	if (l->answers) {
+		struct question *q = &l->answers[p - l->answered->pkt];
+
+		if (q->service == service->slot && q->service_gen == service->gen)
+			return q;
+	}
+	assign_begin(l, service, fresh);
+	return fresh;
+}
+
+/* As open_flow(), for services that have more than a scheduler; NULL also when the packet is on its
+ * way to another worker. */
+static struct flow *open_assigned(struct l4 *l, struct pkt *p, const struct service *service,
+	const struct tuple *tuple, const struct sched_key *key)
+{
+	struct question fresh, *q = question_of(l, p, service, &fresh);
+	const struct server *server;
+	enum drop_reason reason;
+	struct flow *f;
+
+	do {
+		unsigned int to = assign_advance(l, q, key);
+
+		if (to != l->ask->id) {
+			ask(l, p, q, to);
+			return NULL;
+		}
+		reason = (enum drop_reason)q->reason;
+		if (!q->server)
+			break;
+		reason = DROP_no_server;
+		server = assign_server(l, q);
+		if (!server)
+			continue; /* gone since */
+		f = open_toward(l, tuple, service, server, &reason);
+		if (f) {
+			flow_begin(l, f, service, server, q->flags & ASK_GRANTED);
+			if (q->flags & ASK_OVERFLOWED)
+				counter_add(&l->service[service->slot].overflowed, 1);
+			q->flags &= (uint8_t)~ASK_GRANTED;
+			return f;
+		}
+		if (!wants_other_server(reason))
+			break;
+	} while (assign_again(l, q));
+	assign_settle(l, q);
+	if (reason == DROP_flow_table_full && !fwd_table[service->mode]->two_way && q->server &&
+		!l->model->server[q->server]->limit) {
+		l4_forward_stateless(l, p, service, tuple);
+		return NULL;
+	}
+	refuse_new(l, p, service, reason);
+	return NULL;
 }
 
 /* Picks a server and opens the flow, still without state or timer; NULL after having decided the
@@ -126,8 +231,8 @@ static struct flow *open_flow(
 	struct sched_key key;
 
 	key_of_packet(tuple, &key);
-	/* Another server when answers of the first choice could not be told from those of other
-	 * flows. */
+	if (unlikely(service->assigned))
+		return open_assigned(l, p, service, tuple, &key);
 	for (int tries = 0; tries < 4; tries++) {
 		int pick = sched_pick(pool, l->sched, &key);
 
@@ -138,18 +243,17 @@ static struct flow *open_flow(
 		struct flow *f = open_toward(l, tuple, service, server, &reason);
 
 		if (f) {
-			flow_begin(l, f, service, server);
+			flow_begin(l, f, service, server, false);
 			return f;
 		}
-		if (reason != DROP_flow_clash && reason != DROP_no_local_port)
+		if (!wants_other_server(reason))
 			break;
 	}
 	if (reason == DROP_flow_table_full && !fwd_table[service->mode]->two_way) {
 		l4_forward_stateless(l, p, service, tuple);
 		return NULL;
 	}
-	counter_add(&l->service[service->slot].refused, 1);
-	pkt_drop(p, reason);
+	refuse_new(l, p, service, reason);
 	return NULL;
 }
 

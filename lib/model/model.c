@@ -187,6 +187,7 @@ struct build {
 	struct names pools;
 	struct model *m;
 	unsigned int *service_pool; /* by service in the configuration: its pool there */
+	int *backup;                /* by pool in the configuration: its backup there, or -1 */
 	bool *want_maglev;          /* by pool in the configuration */
 	uint16_t *pool_slot;        /* the same */
 };
@@ -196,6 +197,29 @@ static void check_count(
 {
 	if (n >= slots)
 		fault_add(b->faults, path, "%u %s, the limit is %u", n, what, slots - 1);
+}
+
+static void unknown_pool(struct build *b, const char *path, const char *name)
+{
+	const char *guess = names_closest(&b->pools, name);
+
+	fault_add(b->faults, path, "no pool is called \"%s\"%s%s%s", name,
+		guess ? "; did you mean \"" : "", guess ? guess : "", guess ? "\"?" : "");
+}
+
+static void check_backups(struct build *b)
+{
+	char path[64];
+
+	for (unsigned int i = 0; i < b->conf->n_pools; i++) {
+		const char *backup = b->conf->pools[i].backup;
+
+		b->backup[i] = backup ? names_find(&b->pools, backup) : -1;
+		snprintf(path, sizeof(path), "pools[%u].backup", i);
+		if (backup && b->backup[i] < 0 && !b->pools.incomplete)
+			unknown_pool(b, path, backup);
+	}
+	chain_check(b->conf, b->backup, b->faults);
 }
 
 static int check_pools(struct build *b)
@@ -208,6 +232,7 @@ static int check_pools(struct build *b)
 	if (rc)
 		return rc;
 	names_check(&b->pools, "pools", b->faults);
+	check_backups(b);
 	for (unsigned int i = 0; i < conf->n_pools; i++) {
 		const struct pool_conf *pool = &conf->pools[i];
 		struct names names;
@@ -253,11 +278,8 @@ static int check_services(struct build *b)
 			b->want_maglev[pool] |= s->mode == MODE_DR || s->mode == MODE_TUNNEL;
 			continue;
 		}
-		const char *guess = names_closest(&b->pools, s->pool);
-
 		snprintf(path, sizeof(path), "services[%u].pool", i);
-		fault_add(b->faults, path, "no pool is called \"%s\"%s%s%s", s->pool,
-			guess ? "; did you mean \"" : "", guess ? guess : "", guess ? "\"?" : "");
+		unknown_pool(b, path, s->pool);
 	}
 	return index_check(conf, b->faults);
 }
@@ -310,6 +332,7 @@ static void server_init(struct server *s, const struct server_conf *conf, uint64
 	s->addr = conf->endpoint.addr;
 	s->port = conf->endpoint.port;
 	s->weight = conf->weight;
+	s->limit = conf->limit;
 	s->effective_weight = conf->admin == ADMIN_ENABLED ? conf->weight : 0;
 	s->admin = (uint8_t)conf->admin;
 }
@@ -318,7 +341,7 @@ static bool server_equal(const struct server *a, const struct server *b)
 {
 	return a->slot == b->slot && a->gen == b->gen && a->id == b->id && a->port == b->port &&
 	       addr_equal(&a->addr, &b->addr) && a->weight == b->weight && a->admin == b->admin &&
-	       !strcmp(a->name, b->name) && a->n_sources == b->n_sources &&
+	       a->limit == b->limit && !strcmp(a->name, b->name) && a->n_sources == b->n_sources &&
 	       !memcmp(a->sources, b->sources, a->n_sources * sizeof(a->sources[0]));
 }
 
@@ -327,6 +350,7 @@ static bool pool_equal(const struct pool *former, const struct pool *p, bool wan
 {
 	if (strcmp(former->name, p->name) != 0 || former->slot != p->slot ||
 		former->sched != p->sched || former->n_servers != p->n_servers ||
+		former->backup != p->backup || former->when_full != p->when_full ||
 		(want_maglev && !former->maglev_table))
 		return false;
 	for (unsigned int i = 0; i < p->n_servers; i++)
@@ -353,8 +377,9 @@ static struct pool *pool_create(struct build *b, unsigned int i)
 	p->n_servers = (uint16_t)conf->n_servers;
 	p->sched = b->sched->find(conf->scheduler);
 	snprintf(p->name, sizeof(p->name), "%s", conf->name);
-	snprintf(path, sizeof(path), "pools[%u]", i);
-	p->slot = take_slot(b, SLOT_POOL, id_hash(conf->name, strlen(conf->name)), &p->gen, path);
+	p->slot = b->pool_slot[i];
+	p->backup = b->backup[i] < 0 ? 0 : b->pool_slot[b->backup[i]];
+	p->when_full = (uint8_t)conf->when_full;
 	for (unsigned int j = 0; j < conf->n_servers; j++) {
 		const struct server_conf *server = &conf->servers[j];
 		uint64_t id = server_id(conf->name, server->name);
@@ -364,10 +389,20 @@ static struct pool *pool_create(struct build *b, unsigned int i)
 		server_init(s, server, id);
 		server_sources(s, server, b->m->net, sources);
 		sources += server->n_sources + 1;
+		p->limited |= s->limit > 0;
 		s->slot =
 			take_slot(b, SLOT_SERVER, server_key(id, &server->endpoint), &s->gen, path);
 	}
-	return p;
+	if (chain_index(p) == 0)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static void pool_free(struct pool *p)
+{
+	free((uint16_t *)(uintptr_t)p->by_addr);
+	free(p);
 }
 
 static void pool_unref(const struct pool *shared, const struct model_sched *sched)
@@ -376,7 +411,7 @@ static void pool_unref(const struct pool *shared, const struct model_sched *sche
 
 	if (p && --p->refs == 0) {
 		sched->destroy(p);
-		free(p);
+		pool_free(p);
 	}
 }
 
@@ -389,7 +424,7 @@ static const struct pool *pool_settle(struct build *b, struct pool *p, bool want
 
 	if (former && pool_equal(former, p, want_maglev) &&
 		!memcmp(&was->cluster_key, &b->conf->cluster_key, sizeof(was->cluster_key))) {
-		free(p);
+		pool_free(p);
 		p = (struct pool *)(uintptr_t)former;
 		p->refs++;
 		return p;
@@ -397,17 +432,31 @@ static const struct pool *pool_settle(struct build *b, struct pool *p, bool want
 	p->gen = slots_renew(b->slots, SLOT_POOL, p->slot);
 	rc = b->sched->build(p, &b->conf->cluster_key, want_maglev);
 	if (rc) {
-		free(p);
+		pool_free(p);
 		errno = -rc;
 		return NULL;
 	}
 	return p;
 }
 
+/* All of them first: a pool names its backup by the slot. */
+static void take_pool_slots(struct build *b)
+{
+	for (unsigned int i = 0; i < b->conf->n_pools; i++) {
+		const char *name = b->conf->pools[i].name;
+		char path[64];
+		uint16_t gen;
+
+		snprintf(path, sizeof(path), "pools[%u]", i);
+		b->pool_slot[i] = take_slot(b, SLOT_POOL, id_hash(name, strlen(name)), &gen, path);
+	}
+}
+
 static int build_pools(struct build *b)
 {
 	struct model *m = b->m;
 
+	take_pool_slots(b);
 	for (unsigned int i = 0; i < b->conf->n_pools; i++) {
 		struct pool *fresh = pool_create(b, i);
 		const struct pool *p;
@@ -415,13 +464,12 @@ static int build_pools(struct build *b)
 		if (!fresh)
 			return -ENOMEM;
 		if (b->faults->errors) {
-			free(fresh);
+			pool_free(fresh);
 			return -EINVAL;
 		}
 		p = pool_settle(b, fresh, b->want_maglev[i]);
 		if (!p)
 			return -errno;
-		b->pool_slot[i] = p->slot;
 		m->pools[p->slot] = p;
 		m->n_pools++;
 		for (unsigned int j = 0; j < p->n_servers; j++) {
@@ -453,8 +501,29 @@ static bool service_equal(const struct service *a, const struct service *b)
 	return a->id == b->id && a->slot == b->slot && a->gen == b->gen && a->mode == b->mode &&
 	       a->proto == b->proto && a->encap == b->encap && a->no_flow == b->no_flow &&
 	       a->client_address == b->client_address && a->pool == b->pool &&
-	       a->n_vips == b->n_vips && !strcmp(a->name, b->name) &&
+	       a->refuse == b->refuse && a->assigned == b->assigned &&
+	       a->persistence.scope == b->persistence.scope &&
+	       a->persistence.timeout_ms == b->persistence.timeout_ms &&
+	       a->persistence.prefix_v4 == b->persistence.prefix_v4 &&
+	       a->persistence.prefix_v6 == b->persistence.prefix_v6 && a->n_vips == b->n_vips &&
+	       !strcmp(a->name, b->name) &&
 	       !memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) && vips_equal(a, b);
+}
+
+uint64_t model_group_scope(const char *group)
+{
+	char text[MODEL_NAME_MAX + 8];
+	int n = snprintf(text, sizeof(text), "group/%s", group); /* no service has a slash */
+
+	return id_hash(text, (size_t)n);
+}
+
+/* Whether its new flows need more than a scheduler. */
+static bool service_is_assigned(const struct build *b, const struct service *s)
+{
+	const struct pool *pool = b->m->pools[s->pool];
+
+	return s->persistence.timeout_ms || pool->limited || pool->backup;
 }
 
 static struct service *service_create(struct build *b, unsigned int i)
@@ -477,6 +546,15 @@ static struct service *service_create(struct build *b, unsigned int i)
 	s->no_flow = (uint8_t)conf->no_flow;
 	s->client_address = (uint8_t)conf->client_address;
 	s->pool = b->pool_slot[b->service_pool[i]];
+	s->refuse = (uint8_t)conf->refuse;
+	s->persistence = (struct persistence){
+		.scope = conf->persistence.group ? model_group_scope(conf->persistence.group)
+						 : s->id,
+		.timeout_ms = conf->persistence.timeout_ms,
+		.prefix_v4 = conf->persistence.prefix_v4,
+		.prefix_v6 = conf->persistence.prefix_v6,
+	};
+	s->assigned = service_is_assigned(b, s);
 	s->timeouts = conf->timeouts;
 	s->n_vips = conf->n_vips;
 	memcpy(s->vips, conf->vips, conf->n_vips * sizeof(s->vips[0]));
@@ -684,9 +762,10 @@ static int check_all(struct build *b)
 	int rc;
 
 	b->service_pool = calloc(conf->n_services + 1, sizeof(*b->service_pool));
+	b->backup = calloc(conf->n_pools + 1, sizeof(*b->backup));
 	b->want_maglev = calloc(conf->n_pools + 1, sizeof(*b->want_maglev));
 	b->pool_slot = calloc(conf->n_pools + 1, sizeof(*b->pool_slot));
-	if (!b->service_pool || !b->want_maglev || !b->pool_slot)
+	if (!b->service_pool || !b->backup || !b->want_maglev || !b->pool_slot)
 		return -ENOMEM;
 	net_conf_check(&conf->net, b->faults);
 	gateway_check(conf, b->faults);
@@ -695,7 +774,12 @@ static int check_all(struct build *b)
 		rc = check_services(b);
 	if (rc)
 		return rc;
-	return b->faults->errors ? -EINVAL : 0;
+	if (b->faults->errors)
+		return -EINVAL;
+	for (unsigned int i = 0; i < conf->n_pools; i++)
+		for (int at = b->backup[i]; b->want_maglev[i] && at >= 0; at = b->backup[at])
+			b->want_maglev[at] = true;
+	return 0;
 }
 
 static int build_all(struct build *b, struct model_slots *slots, const struct model_idle *idle)
@@ -742,6 +826,7 @@ static void build_end(struct build *b, int rc, struct faults *faults)
 		slots_abort(b->slots);
 	names_free(&b->pools);
 	free(b->service_pool);
+	free(b->backup);
 	free(b->want_maglev);
 	free(b->pool_slot);
 	if (rc && !own->errors)

@@ -64,6 +64,7 @@ struct server {
 	uint16_t weight;           /* as configured */
 	uint16_t effective_weight; /* 0 while drained or disabled */
 	uint8_t admin;             /* enum admin */
+	uint32_t limit;            /* flows at a time, over all workers; 0: as many as there are */
 	/* Addresses to speak to it from, of its family; where the configuration names none, that of
 	 * the port that leads to it. Inside the pool's memory; there may be none. */
 	uint16_t n_sources;
@@ -72,16 +73,23 @@ struct server {
 
 struct sched_ops; /* sched/sched.h */
 
+/* What becomes of a new flow whose server is at its limit: another one, or a refusal. */
+enum when_full { WHEN_FULL_NEXT, WHEN_FULL_REFUSE };
+
 struct pool {
 	uint32_t refs;
 	uint16_t slot;
 	uint16_t gen; /* another number whenever servers or weights are others */
 	uint16_t n_servers;
+	uint16_t backup;   /* slot of the pool that is used when this one takes nothing; 0: none */
+	bool limited;      /* some server has a limit */
+	uint8_t when_full; /* enum when_full */
 	char name[MODEL_NAME_MAX];
 	const struct sched_ops *sched;
 	void *sched_table;       /* compiled by sched->build(), immutable */
 	void *maglev_table;      /* for packets without an entry (DR, tunnel); NULL where no service
 				    needs it */
+	const uint16_t *by_addr; /* indices of servers in the order of their addresses */
 	struct server servers[]; /* in configuration order */
 };
 
@@ -127,6 +135,16 @@ enum no_flow { NO_FLOW_DROP, NO_FLOW_RESET };
 /* How a server that sees another source address is told the client's. */
 enum client_address { CLIENT_ADDRESS_NONE, CLIENT_ADDRESS_TOA };
 
+/* What the client of a new flow hears that no server takes. */
+enum refuse { REFUSE_DROP, REFUSE_RESET, REFUSE_ICMP };
+
+/* A client, or a network of clients, keeps its server. */
+struct persistence {
+	uint64_t scope;      /* whose entries: a hash of the group's or the service's name */
+	uint32_t timeout_ms; /* after the last new flow; 0: no persistence */
+	uint8_t prefix_v4, prefix_v6;
+};
+
 struct service {
 	uint32_t refs;
 	char name[MODEL_NAME_MAX];
@@ -137,7 +155,11 @@ struct service {
 	uint8_t encap;   /* enum encap: mode tunnel */
 	uint8_t no_flow; /* enum no_flow: NAT packets that are no first ones and have no entry */
 	uint8_t client_address; /* enum client_address */
+	uint8_t refuse;         /* enum refuse */
 	uint16_t pool;          /* slot: model.pools[pool] */
+	/* Who serves a new flow is more than a scheduler's pick: persistence, a limit, a backup. */
+	bool assigned;
+	struct persistence persistence;
 	struct timeouts timeouts;
 	unsigned int n_vips;
 	struct vip vips[]; /* in configuration order */
@@ -165,6 +187,9 @@ struct model {
 
 /* ---- packet path ---------------------------------------------------------------------------- */
 
+/* The server of a pool that has this address, the first one of several; NULL if there is none. */
+const struct server *model_server_at(const struct pool *pool, const struct addr *addr);
+
 /* The service of a destination: what is for the address itself before what is for a network around
  * it, the smaller before the larger; of those, exact port before range, range before all ports.
  * port in network order. NULL if there is none. */
@@ -184,6 +209,7 @@ struct server_conf {
 	enum admin admin;
 	const struct addr *sources; /* of any family: the server gets those of its own */
 	unsigned int n_sources;
+	uint32_t limit; /* flows at a time; 0: none */
 };
 
 struct pool_conf {
@@ -191,6 +217,8 @@ struct pool_conf {
 	const char *scheduler;
 	const struct server_conf *servers;
 	unsigned int n_servers;
+	const char *backup; /* name of a pool, or NULL */
+	enum when_full when_full;
 };
 
 struct service_conf {
@@ -201,6 +229,12 @@ struct service_conf {
 	enum encap encap;
 	enum no_flow no_flow;
 	enum client_address client_address;
+	enum refuse refuse;
+	struct {
+		const char *group; /* NULL: the service's own entries */
+		uint32_t timeout_ms;
+		uint8_t prefix_v4, prefix_v6;
+	} persistence; /* timeout_ms 0: none */
 	struct timeouts timeouts;
 	const struct vip *vips;
 	unsigned int n_vips;
@@ -263,6 +297,9 @@ struct model *model_build(const struct model_conf *conf, struct model_slots *slo
 	const struct model_sched *sched, struct faults *faults);
 /* Drops the references; for rcu_retire(). */
 void model_free(struct model *m, const struct model_sched *sched);
+
+/* The scope of a persistence group's entries; a service's own is its id. */
+uint64_t model_group_scope(const char *group);
 
 /* By name; NULL if there is none. Control core. */
 const struct service *model_service_by_name(const struct model *m, const char *name);

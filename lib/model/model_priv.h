@@ -33,6 +33,15 @@ uint16_t slots_renew(struct slot_plan *p, enum slot_kind kind, uint16_t slot);
 /* Adds a fault, at "gateway....", for what the gateway cannot do beside the ports and services. */
 void gateway_check(const struct model_conf *conf, struct faults *faults);
 
+/* ---- chain.c ------------------------------------------------------------------------------------
+ */
+
+/* Adds a fault for every circle of backups. backup: by pool, -1 where it has none. */
+void chain_check(const struct model_conf *conf, const int *backup, struct faults *faults);
+
+/* Fills by_addr. 0, or -1 without memory. */
+int chain_index(struct pool *p);
+
 /* ---- index.c -----------------------------------------------------------------------------------
  */
 

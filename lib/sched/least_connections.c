@@ -8,11 +8,13 @@
  * reading them for each pick would cost more than the rest of it. What the others opened meanwhile
  * they spread themselves by the same rule.
  *
- * Equal loads: the search starts one server further each time.
+ * Equal loads: the search starts one server further each time. A server at its limit is passed
+ * over, unless the pool wants its share refused.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "limit.h"
 #include "sched_priv.h"
 
 #define REFRESH_PICKS 32 /* a power of two */
@@ -82,7 +84,8 @@ static void read_others(const struct candidates *t, struct sched_worker *w)
 
 		for (unsigned int k = 0; k < w->n_workers; k++)
 			if (k != w->id && w->others[k])
-				sum += __atomic_load_n(&w->others[k][slot], __ATOMIC_RELAXED);
+				sum += load_active(
+					__atomic_load_n(&w->others[k][slot], __ATOMIC_RELAXED));
 		w->elsewhere[slot] = sum;
 	}
 }
@@ -92,15 +95,17 @@ struct choice {
 	const struct candidate *candidate;
 };
 
-static inline struct choice search(const struct sched_worker *w, const struct candidate *c,
-	const struct candidate *end, struct choice best)
+/* limits: a constant to its callers; a server at its limit is no choice then. */
+static inline struct choice search(const struct sched_worker *w, const struct pool *pool,
+	const struct candidate *c, const struct candidate *end, struct choice best, bool limits)
 {
-	const uint32_t *active = w->active, *elsewhere = w->elsewhere;
+	const uint32_t *elsewhere = w->elsewhere;
 
 	for (; c < end; c++) {
-		uint64_t load = (uint64_t)(active[c->slot] + elsewhere[c->slot] + 1) * c->cost;
+		uint64_t load = (uint64_t)(load_active(w->load[c->slot]) + elsewhere[c->slot] + 1) *
+				c->cost;
 
-		if (load < best.load)
+		if (load < best.load && !(limits && limit_reached(w, &pool->servers[c->index])))
 			best = (struct choice){ load, c };
 	}
 	return best;
@@ -121,8 +126,13 @@ static int pick(const struct pool *pool, struct sched_worker *w, const struct sc
 		w->elsewhere_ms[pool->slot] = w->now_ms;
 		read_others(t, w);
 	}
-	best = search(w, t->list + start, t->list + t->n, best);
-	best = search(w, t->list, t->list + start, best);
+	if (pool->limited && pool->when_full == WHEN_FULL_NEXT) {
+		best = search(w, pool, t->list + start, t->list + t->n, best, true);
+		best = search(w, pool, t->list, t->list + start, best, true);
+		return best.candidate ? best.candidate->index : -1;
+	}
+	best = search(w, pool, t->list + start, t->list + t->n, best, false);
+	best = search(w, pool, t->list, t->list + start, best, false);
 	return best.candidate->index;
 }
 

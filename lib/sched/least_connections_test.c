@@ -32,7 +32,7 @@ static int open_at(struct bed *b, unsigned int worker)
 	int i = sched_pick(b->pool, b->w[worker], &any);
 
 	assert_in_range(i, 0, b->pool->n_servers - 1);
-	b->w[worker]->active[b->pool->servers[i].slot]++;
+	b->w[worker]->load[b->pool->servers[i].slot]++;
 	return i;
 }
 
@@ -41,7 +41,7 @@ static uint32_t open_flows(const struct bed *b, unsigned int server)
 	uint32_t sum = 0;
 
 	for (unsigned int i = 0; i < WORKERS; i++)
-		sum += b->w[i]->active[b->pool->servers[server].slot];
+		sum += b->w[i]->load[b->pool->servers[server].slot];
 	return sum;
 }
 
@@ -58,11 +58,11 @@ static void the_least_loaded_of_all_workers(void **state)
 	bed_make(&b, 4, NULL);
 	for (unsigned int i = 0; i < WORKERS; i++)
 		for (unsigned int s = 0; s < 4; s++)
-			b.w[i]->active[b.pool->servers[s].slot] = 10;
+			b.w[i]->load[b.pool->servers[s].slot] = 10;
 	/* Only the sum shows that server 2 has the least. */
-	b.w[0]->active[b.pool->servers[2].slot] = 12;
-	b.w[1]->active[b.pool->servers[2].slot] = 9;
-	b.w[2]->active[b.pool->servers[2].slot] = 8;
+	b.w[0]->load[b.pool->servers[2].slot] = 12;
+	b.w[1]->load[b.pool->servers[2].slot] = 9;
+	b.w[2]->load[b.pool->servers[2].slot] = 8;
 	for (unsigned int i = 0; i < WORKERS; i++)
 		assert_int_equal(sched_pick(b.pool, b.w[i], &any), 2);
 	bed_free(&b);
@@ -89,7 +89,7 @@ static void the_lowest_ratio(void **state)
 			double ratio;
 
 			for (unsigned int k = 0; k < WORKERS; k++)
-				b.w[k]->active[b.pool->servers[i].slot] =
+				b.w[k]->load[b.pool->servers[i].slot] =
 					test_random(&random, 1 + weights[i] * 20u);
 			ratio = weights[i] ? (open_flows(&b, i) + 1.0) / weights[i] : 1e30;
 			least = ratio < least ? ratio : least;
@@ -132,7 +132,7 @@ static void equal_ratios_of_unequal_weights_take_turns(void **state)
 
 	bed_make(&b, 3, weights);
 	for (unsigned int i = 0; i < 3; i++)
-		b.w[0]->active[b.pool->servers[i].slot] = weights[i] - 1u;
+		b.w[0]->load[b.pool->servers[i].slot] = weights[i] - 1u;
 	for (unsigned int k = 0; k < 30; k++)
 		count[sched_pick(b.pool, b.w[0], &any)]++;
 	for (unsigned int i = 0; i < 3; i++)
@@ -172,16 +172,16 @@ static void others_are_read_again(void **state)
 	struct bed b;
 
 	bed_make(&b, 2, NULL);
-	b.w[1]->active[b.pool->servers[0].slot] = 1000;
+	b.w[1]->load[b.pool->servers[0].slot] = 1000;
 	for (unsigned int k = 0; k < 4; k++)
 		assert_int_equal(open_at(&b, 0), 1);
-	b.w[1]->active[b.pool->servers[0].slot] = 0;
+	b.w[1]->load[b.pool->servers[0].slot] = 0;
 	new_millisecond(&b);
 	assert_int_equal(open_at(&b, 0), 0);
-	b.w[1]->active[b.pool->servers[0].slot] = 1000;
+	b.w[1]->load[b.pool->servers[0].slot] = 1000;
 	new_millisecond(&b);
 	assert_int_equal(open_at(&b, 0), 1);
-	b.w[1]->active[b.pool->servers[0].slot] = 0;
+	b.w[1]->load[b.pool->servers[0].slot] = 0;
 	while (open_at(&b, 0) != 0)
 		assert_in_range(picks++, 0, 2);
 	bed_free(&b);
@@ -206,8 +206,8 @@ static void a_newcomer_catches_up(void **state)
 	struct bed b;
 
 	bed_make(&b, 3, NULL);
-	b.w[0]->active[b.pool->servers[0].slot] = 50;
-	b.w[1]->active[b.pool->servers[1].slot] = 50;
+	b.w[0]->load[b.pool->servers[0].slot] = 50;
+	b.w[1]->load[b.pool->servers[1].slot] = 50;
 	for (unsigned int k = 0; k < 49; k++)
 		assert_int_equal(open_at(&b, 2), 2);
 	bed_free(&b);

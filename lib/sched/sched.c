@@ -63,16 +63,16 @@ struct sched_worker *sched_worker_create(unsigned int id, unsigned int n_workers
 	w->id = id;
 	w->n_workers = n_workers;
 	w->position = array(MODEL_POOLS_MAX, sizeof(*w->position), socket);
-	w->active = array(MODEL_SERVERS_MAX, sizeof(*w->active), socket);
+	w->load = array(MODEL_SERVERS_MAX, sizeof(*w->load), socket);
 	w->elsewhere = array(MODEL_SERVERS_MAX, sizeof(*w->elsewhere), socket);
 	w->elsewhere_ms = array(MODEL_POOLS_MAX, sizeof(*w->elsewhere_ms), socket);
 	w->others = array(n_workers, sizeof(*w->others), socket);
-	if (!w->position || !w->active || !w->elsewhere || !w->elsewhere_ms || !w->others)
+	if (!w->position || !w->load || !w->elsewhere || !w->elsewhere_ms || !w->others)
 		goto fail;
 	/* Nowhere yet: the first pick goes to the worker's own start. And nothing read yet. */
 	memset(w->position, 0xff, MODEL_POOLS_MAX * sizeof(*w->position));
 	memset(w->elsewhere_ms, 0xff, MODEL_POOLS_MAX * sizeof(*w->elsewhere_ms));
-	w->others[id] = w->active;
+	w->others[id] = w->load;
 	return w;
 
 fail:
@@ -85,7 +85,7 @@ void sched_workers_join(struct sched_worker **w, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
 		for (unsigned int j = 0; j < n; j++)
-			w[i]->others[j] = w[j]->active;
+			w[i]->others[j] = w[j]->load;
 }
 
 void sched_worker_destroy(struct sched_worker *w)
@@ -95,7 +95,7 @@ void sched_worker_destroy(struct sched_worker *w)
 	rte_free(w->others);
 	rte_free(w->elsewhere_ms);
 	rte_free(w->elsewhere);
-	rte_free(w->active);
+	rte_free(w->load);
 	rte_free(w->position);
 	rte_free(w);
 }

@@ -14,17 +14,17 @@
 #include "model/model.h"
 
 /*
- * What one worker keeps for picking. others: every worker's load array, for least-connections,
- * which reads them now and then, and writes none.
+ * What one worker keeps for picking. others: every worker's load array, for least-connections and
+ * limits, which read them and write none.
  */
 struct sched_worker {
 	unsigned int id, n_workers;
 	uint32_t now_ms;     /* kept by the worker */
 	uint32_t *position;  /* by pool slot: place in the pool's sequence; see sched_position() */
-	uint32_t *active;    /* by server slot: open flows of this worker; written by lib/l4 */
+	uint64_t *load;      /* by server slot: a load word; written by lib/l4 through limit.h */
 	uint32_t *elsewhere; /* by server slot: open flows of the other workers when last read */
 	uint32_t *elsewhere_ms;  /* by pool slot: when that was */
-	const uint32_t **others; /* [worker]: their active arrays, this worker's own included */
+	const uint64_t **others; /* [worker]: their load arrays, this worker's own included */
 };
 
 /* What a pick may depend on. */
@@ -41,7 +41,8 @@ struct sched_ops {
 	void *(*build)(const struct pool *pool, const struct hash_key *key);
 	void (*destroy)(void *table);
 	/* An index into pool->servers, or -1 if no server takes new flows (all effective weights
-	 * 0). At most 400 cycles with 100 servers, no allocation. */
+	 * 0; least-connections: or at their limits). The server may be at its limit: limit_pick()
+	 * looks at that. At most 400 cycles with 100 servers, no allocation. */
 	int (*pick)(const struct pool *pool, struct sched_worker *w, const struct sched_key *key);
 };
 

@@ -125,9 +125,9 @@ static void workers(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		w[i] = sched_worker_create(i, 3, SOCKET_ID_ANY);
 		assert_non_null(w[i]);
-		assert_int_equal(w[i]->active[0], 0);
-		assert_int_equal(w[i]->active[MODEL_SERVERS_MAX - 1], 0);
-		w[i]->active[MODEL_SERVERS_MAX - 1] = i + 1;
+		assert_int_equal(w[i]->load[0], 0);
+		assert_int_equal(w[i]->load[MODEL_SERVERS_MAX - 1], 0);
+		w[i]->load[MODEL_SERVERS_MAX - 1] = i + 1;
 		assert_int_equal(w[i]->position[MODEL_POOLS_MAX - 1], UINT32_MAX);
 	}
 	sched_workers_join(w, 3);

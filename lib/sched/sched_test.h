@@ -53,8 +53,9 @@ static inline void test_pool_free(struct pool *p)
 struct test_worker {
 	struct sched_worker w;
 	uint32_t position[8], elsewhere_ms[8];
-	uint32_t active[MODEL_SERVERS_MAX], elsewhere[MODEL_SERVERS_MAX];
-	const uint32_t *others[8];
+	uint64_t load[MODEL_SERVERS_MAX];
+	uint32_t elsewhere[MODEL_SERVERS_MAX];
+	const uint64_t *others[8];
 };
 
 static inline struct sched_worker *test_worker_make(unsigned int id, unsigned int n_workers)
@@ -68,12 +69,12 @@ static inline struct sched_worker *test_worker_make(unsigned int id, unsigned in
 		.id = id,
 		.n_workers = n_workers,
 		.position = t->position,
-		.active = t->active,
+		.load = t->load,
 		.elsewhere = t->elsewhere,
 		.elsewhere_ms = t->elsewhere_ms,
 		.others = t->others,
 	};
-	t->others[id] = t->active;
+	t->others[id] = t->load;
 	return &t->w;
 }
 

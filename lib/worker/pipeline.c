@@ -55,7 +55,8 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 		pkt_poison(mbufs[i]);
 	parse_burst(w->net, flow_key(w->l4.flows), b, mbufs, n);
 	stage_done(w, STAGE_PARSE, &since);
-	steer_burst(w->steer, w->net, b);
+	if (likely(!w->l4.answers)) /* those are where they belong */
+		steer_burst(w->steer, w->net, b);
 	stage_done(w, STAGE_STEER, &since);
 	flow_lookup_burst(w->l4.flows, b);
 	stage_done(w, STAGE_LOOKUP, &since);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sched/limit.h"
+
 struct retired {
 	struct model *model;
 	const struct model_sched *sched;
@@ -48,6 +50,15 @@ static const struct model *published(const struct workers *all)
 	return all->worker[0]->snapshot->model;
 }
 
+/* Whether the worker has flows of it. */
+static bool is_active(const struct traffic *t)
+{
+	/* Closed is read first: a flow opened in between makes the slot busy, never idle. */
+	uint64_t closed = counter_read(&t->flows_closed);
+
+	return counter_read(&t->flows_opened) != closed;
+}
+
 static bool service_idle(void *arg, uint16_t slot)
 {
 	const struct workers *all = arg;
@@ -55,16 +66,9 @@ static bool service_idle(void *arg, uint16_t slot)
 	if (published(all) && published(all)->service[slot])
 		return false;
 
-	for (unsigned int i = 0; i < all->n; i++) {
-		const struct traffic *t = &all->worker[i]->l4.service[slot];
-
-		/* Closed is read first: a flow opened in between makes the slot busy, never idle.
-		 */
-		uint64_t closed = counter_read(&t->flows_closed);
-
-		if (counter_read(&t->flows_opened) != closed)
+	for (unsigned int i = 0; i < all->n; i++)
+		if (is_active(&all->worker[i]->l4.service[slot]))
 			return false;
-	}
 	return true;
 }
 
@@ -75,8 +79,11 @@ static bool server_idle(void *arg, uint16_t slot)
 	if (published(all) && published(all)->server[slot])
 		return false;
 
+	/* A grant on its way is a flow to come. */
+	if (limit_taken(all->worker[0]->l4.sched, slot))
+		return false;
 	for (unsigned int i = 0; i < all->n; i++)
-		if (__atomic_load_n(&all->worker[i]->l4.sched->active[slot], __ATOMIC_RELAXED))
+		if (is_active(&all->worker[i]->l4.server[slot]))
 			return false;
 	return true;
 }

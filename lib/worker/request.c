@@ -77,6 +77,53 @@ static bool visit(void *arg, struct flow *f)
 	return true;
 }
 
+static bool entry_matches(const struct flow_filter *filter, const struct persist_entry *e)
+{
+	const struct prefix clients = { e->key.client, e->prefix };
+
+	if ((filter->scope && filter->scope != e->key.scope) ||
+		(!filter->any_server && !addr_equal(&filter->server_addr, &e->server)))
+		return false;
+	/* The entry's network is among the clients asked for, or they in it. */
+	return filter->any_client || prefix_contains(&filter->client, &e->key.client) ||
+	       prefix_contains(&clients, &filter->client.addr);
+}
+
+/* One entry of the walk; false when the list is full. */
+static bool visit_entry(void *arg, struct persist_entry *e)
+{
+	struct worker *w = arg;
+	struct worker_request *r = w->current;
+	uint32_t left = e->seen + e->timeout_ms - w->now_ms;
+
+	/* What is over and not collected yet is nothing. */
+	if ((int32_t)left <= 0 || !entry_matches(&r->filter, e))
+		return true;
+	r->matched++;
+	if (r->kind == REQUEST_FLUSH)
+		persist_drop(w->l4.persist, e);
+	if (r->kind != REQUEST_LIST)
+		return true;
+	r->entries[r->n++] = (struct persist_info){
+		.key = e->key,
+		.server = e->server,
+		.slot = e->slot,
+		.prefix = e->prefix,
+		.worker = (uint8_t)w->id,
+		.idle_ms = w->now_ms - e->seen,
+		.expires_ms = left,
+	};
+	return r->n < r->max;
+}
+
+static void walk_slice(struct worker *w, struct worker_request *r)
+{
+	if (r->of == REQUEST_FLOWS)
+		flow_walk(w->l4.flows, &r->walk, SLICE, visit, w);
+	else if (w->l4.persist)
+		persist_walk(w->l4.persist, &r->walk, SLICE, visit_entry, w);
+}
+
 unsigned int request_serve(struct worker *w)
 {
 	struct worker_request *r;
@@ -87,7 +134,7 @@ unsigned int request_serve(struct worker *w)
 		return rte_ring_sc_dequeue(w->requests, (void **)&w->current) == 0;
 	r = w->current;
 	if (r->kind != REQUEST_LIST || r->max > 0)
-		flow_walk(w->l4.flows, &r->walk, SLICE, visit, w);
+		walk_slice(w, r);
 	if (r->walk == 0 || (r->kind == REQUEST_LIST && r->n >= r->max)) {
 		r->cursor = r->walk;
 		w->current = NULL;

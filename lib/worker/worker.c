@@ -14,9 +14,11 @@
 #include <rte_pause.h>
 
 #include "base/log.h"
+#include "l4/assign.h"
 #include "l4/path.h"
 
 #define HANDOFF_DEPTH 1024
+#define ASK_DEPTH     1024
 #define REQUEST_DEPTH 16
 /* Flows looked at in a poll: at least as fast as packets can open them, and a few more. */
 #define EXPIRE_A_POLL   BURST_MAX
@@ -53,12 +55,38 @@ static bool snapshot_load(struct worker *w)
 	return true;
 }
 
+/* Questions of other workers, and their answers to ours. */
+static unsigned int receive_questions(struct worker *w)
+{
+	struct question answers[BURST_MAX];
+	struct rte_mbuf *mbufs[BURST_MAX];
+	unsigned int n = ask_receive(w->l4.ask, mbufs, BURST_MAX), answered = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (assign_serve(&w->l4, mbufs[i])) {
+			answers[answered] = *ask_question(w->l4.ask, mbufs[i]);
+			mbufs[answered++] = mbufs[i];
+		}
+	if (answered == 0)
+		return n;
+	w->burst.handed_over = true;
+	w->l4.answers = answers;
+	w->l4.answered = &w->burst;
+	pipeline_run(w, mbufs, answered);
+	w->l4.answers = NULL;
+	w->burst.handed_over = false;
+	for (unsigned int i = 0; i < answered; i++) /* what opened no flow after all */
+		assign_settle(&w->l4, &answers[i]);
+	return n;
+}
+
 static unsigned int receive(struct worker *w)
 {
 	struct rte_mbuf *mbufs[BURST_MAX];
 	unsigned int n, total = 0;
 
 	if (w->steer->n_workers > 1) {
+		total += receive_questions(w);
 		n = steer_receive(w->steer, mbufs, BURST_MAX);
 		if (n) {
 			w->burst.handed_over = true;
@@ -179,6 +207,13 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->l4.flows = flow_table_create(&flows, w->now_ms);
 	w->l4.lports = lport_create(w->steer, LPORT_SETS_MAX, w->socket);
 	w->l4.sched = sched_worker_create(w->id, conf->n, w->socket);
+	w->l4.ask = all->ask[w->id];
+	if (conf->persistence) {
+		w->l4.persist = persist_create(
+			w->id, conf->persistence, &all->secret, w->socket, w->now_ms);
+		if (!w->l4.persist)
+			return -ENOMEM;
+	}
 	w->l4.service = rte_calloc_socket(
 		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);
 	w->l4.server = rte_calloc_socket(
@@ -253,7 +288,9 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 		conf->neigh_conf, conf->pools, sockets);
 	all->steer = steer_create(conf->n, HANDOFF_DEPTH, sockets);
 	all->paths = path_table_create();
-	if (!all->net || !all->steer || !all->paths)
+	all->ask = ask_create(conf->n, ASK_DEPTH, sockets);
+	if (!all->net || !all->steer || !all->paths || !all->ask ||
+		hash_key_random(&all->secret) < 0)
 		goto fail;
 	set_clocks(all, conf);
 	for (unsigned int i = 0; i < conf->n; i++) {
@@ -269,8 +306,9 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 
 fail:
 	fault_add(faults, "limits",
-		"not enough memory for %u workers with %u IPv4 and %u IPv6 flows each", conf->n,
-		conf->max_v4, conf->max_v6);
+		"not enough memory for %u workers with %u IPv4 and %u IPv6 flows and %u "
+		"persistence entries each",
+		conf->n, conf->max_v4, conf->max_v6, conf->persistence);
 	free(sockets);
 	free(scheds);
 	workers_destroy(all);
@@ -286,6 +324,7 @@ static void worker_free(struct worker *w)
 	if (w->l4.sched)
 		sched_worker_destroy(w->l4.sched);
 	lport_destroy(w->l4.lports);
+	persist_destroy(w->l4.persist);
 	flow_table_destroy(w->l4.flows);
 	rte_ring_free(w->requests);
 	rte_free(w);
@@ -298,6 +337,7 @@ void workers_destroy(struct workers *all)
 	if (all->worker)
 		for (unsigned int i = 0; i < all->n && all->worker[i]; i++)
 			worker_free(all->worker[i]);
+	ask_destroy(all->ask, all->n);
 	if (all->steer)
 		steer_destroy(all->steer, all->n);
 	path_table_destroy(all->paths);

@@ -87,6 +87,7 @@ struct workers_conf {
 	struct rcu *rcu;            /* n readers */
 	const struct snapshot *snapshot;
 	uint32_t max_v4, max_v6; /* flow entries a worker */
+	uint32_t persistence;    /* persistence entries a worker; 0: no table */
 	struct idle_conf idle;
 	uint64_t tsc_hz; /* 0: the machine's counter */
 	uint64_t tsc;    /* now, where tsc_hz is not 0 */
@@ -106,6 +107,8 @@ struct workers {
 	struct net_worker **net; /* n + 1; the last is the control core's */
 	struct steer **steer;
 	struct path_table *paths; /* what is known of the ways to servers */
+	struct ask **ask;
+	struct hash_key secret; /* of the persistence tables */
 	struct rcu *rcu;
 };
 
@@ -150,9 +153,15 @@ struct model_idle workers_idle(struct workers *all);
  * timers set to what time-outs are now. */
 enum request_kind { REQUEST_LIST, REQUEST_COUNT, REQUEST_FLUSH, REQUEST_SWEEP };
 
+/* What is walked over. */
+enum request_of { REQUEST_FLOWS, REQUEST_PERSISTENCE };
+
 struct flow_filter {
 	struct prefix client; /* len 0 with a zero address: any */
 	bool any_client;
+	bool any_server; /* PERSISTENCE: server_addr does not matter, */
+	uint64_t scope;  /* 0: any */
+	struct addr server_addr;
 	uint16_t service; /* slot, 0: any */
 	uint16_t server;  /* slot, 0: any */
 	uint8_t state;    /* enum conn_state, 0: any */
@@ -167,16 +176,27 @@ struct flow_info {
 	uint32_t idle_ms, age_ms, expires_ms;
 };
 
+/* An entry of the persistence table. */
+struct persist_info {
+	struct persist_key key;
+	struct addr server;
+	uint16_t slot; /* of the server, when the entry was made */
+	uint8_t prefix, worker;
+	uint32_t idle_ms, expires_ms;
+};
+
 struct worker_request {
 	enum request_kind kind;
+	enum request_of of;
 	struct flow_filter filter;
 	uint64_t cursor;  /* in: where to start; out: where to go on, 0 at the end */
 	uint64_t walk;    /* the worker's own: where it is */
 	unsigned int max; /* LIST: room in out */
 	struct flow_info *out;
-	unsigned int n;   /* LIST: filled */
-	uint64_t matched; /* COUNT, FLUSH */
-	bool done;        /* set last, with release order */
+	struct persist_info *entries; /* PERSISTENCE: in its place */
+	unsigned int n;               /* LIST: filled */
+	uint64_t matched;             /* COUNT, FLUSH */
+	bool done;                    /* set last, with release order */
 };
 
 /* Control core. 0, or -EAGAIN if the worker's ring is full. The request stays the caller's but must

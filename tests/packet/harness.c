@@ -117,6 +117,7 @@ static void make_workers(struct harness *h)
 		.tsc = h->tsc,
 		.max_v4 = h->conf.flows_v4 ? h->conf.flows_v4 : 4096,
 		.max_v6 = h->conf.flows_v6 ? h->conf.flows_v6 : 4096,
+		.persistence = h->conf.persistence ? h->conf.persistence : 1024,
 	};
 
 	for (unsigned int i = 0; i <= n; i++)
