@@ -319,13 +319,16 @@ static void test_memory(void **state)
 		"'limits': {'neighbours': 60000}",
 		"'pools': [{'name': 'web', 'servers': [{'name': 'a', 'address': '10.0.0.11'}]}], "
 		"'services': [{'name': 'web', 'pool': 'web', 'mode': 'fullnat', 'address': "
-		"'192.0.2.10:80'}]" };
+		"'192.0.2.10:80'}]",
+		"'limits': {'persistence': 10000000}" };
 	struct config *c = read_good("{'workers': [1], 'control': 0, " PORTS "}");
 	struct memory_plan base, plan;
 
 	config_memory(c, &base);
 	config_free(c);
-	assert_int_equal(base.total, base.packets + base.flows + base.neighbours + base.rest);
+	assert_int_equal(base.total,
+		base.packets + base.flows + base.persistence + base.neighbours + base.rest);
+	assert_true(base.persistence > 65536 * 100ull && base.persistence < 65536 * 200ull);
 	assert_true(base.flows > 1048576 * 64ull);
 	assert_true(base.packets > 16384 * 2048ull);
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "l4_priv.h"
+#include "sched/limit.h"
 
 #define ICMP_LEN 8
 

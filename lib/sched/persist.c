@@ -17,10 +17,6 @@
 
 #define TICK_SHIFT 8 /* the wheel's tick: 256 ms */
 #define DUE_MAX    32
-/* Of rte_hash, per entry: key and pointer, half-full buckets, as many to overflow into, the list of
- * free places. */
-#define HASH_BYTES 76
-
 struct persist {
 	struct rte_hash *hash;
 	struct persist_entry *entry; /* by place */
@@ -155,9 +151,12 @@ void persist_stats(const struct persist *t, struct persist_stats *out)
 
 uint64_t persist_bytes(uint32_t max)
 {
-	/* Buckets and places are rounded up to a power of two. */
-	return sizeof(struct persist) + (uint64_t)max * (sizeof(struct persist_entry) + 32) +
-	       (uint64_t)rte_align32pow2(max + 1) * (HASH_BYTES - 32);
+	const uint64_t places = (uint64_t)RTE_MAX(max, 8u) + 1, full = rte_align64pow2(places - 1);
+
+	/* Of rte_hash: 32 bytes a key, buckets of 64 bytes for 8 keys and as many to overflow into,
+	 * lists of free places and of free buckets. */
+	return sizeof(struct persist) + places * (sizeof(struct persist_entry) + 32) + full * 16 +
+	       rte_align64pow2(places) * 4 + rte_align64pow2(full / 8 + 1) * 4 + 4096;
 }
 
 struct persist *persist_create(
