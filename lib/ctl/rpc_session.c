@@ -168,6 +168,14 @@ static json_t *server_address(const struct flow_info *f, const struct server *s)
 	return json_null();
 }
 
+/* Who the server takes for the client: with fullnat, one of our addresses and local ports. */
+static json_t *source_address(const struct flow_info *f)
+{
+	if (f->back.proto)
+		return view_endpoint(&f->back.dst, rte_be_to_cpu_16(f->back.dport));
+	return view_endpoint(&f->forward.src, rte_be_to_cpu_16(f->forward.sport));
+}
+
 static json_t *session_view(struct ctl *c, const struct flow_info *f)
 {
 	const struct model *m = ctl_model(c);
@@ -183,6 +191,7 @@ static json_t *session_view(struct ctl *c, const struct flow_info *f)
 		o, "client", view_endpoint(&f->forward.src, rte_be_to_cpu_16(f->forward.sport)));
 	json_object_set_new(
 		o, "virtual", view_endpoint(&f->forward.dst, rte_be_to_cpu_16(f->forward.dport)));
+	json_object_set_new(o, "source", source_address(f));
 	json_object_set_new(o, "address", server_address(f, server));
 	set_name(o, "service", service ? service->name : NULL);
 	set_name(o, "pool", pool ? pool->name : NULL);

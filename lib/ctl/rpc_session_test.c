@@ -181,11 +181,12 @@ static void test_list(void **state)
 		/* By the service's time-out, which is 15 minutes. */
 		assert_int_equal(json_integer_value(expires), 15 * 60 * 1000);
 		want = json_pack(
-			"{s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i}",
+			"{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i}",
 			"protocol", "tcp", "client", json_sprintf("192.0.2.101:%d", 1000 + (int)i),
-			"virtual", "192.0.2.10:80", "address", "10.0.0.12:80", "service", "web",
-			"pool", "web", "server", "webB", "mode", "nat", "state", "established",
-			"idle_ms", 0, "age_ms", 0, "expires_ms", 15 * 60 * 1000, "worker", (int)i);
+			"source", json_sprintf("192.0.2.101:%d", 1000 + (int)i), "virtual",
+			"192.0.2.10:80", "address", "10.0.0.12:80", "service", "web", "pool", "web",
+			"server", "webB", "mode", "nat", "state", "established", "idle_ms", 0,
+			"age_ms", 0, "expires_ms", 15 * 60 * 1000, "worker", (int)i);
 		assert_true(json_equal(session, want));
 		json_decref(want);
 	}

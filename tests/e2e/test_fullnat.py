@@ -257,6 +257,8 @@ def test_more_flows_than_ports(lab, start):
             assert crowd.answers == seen
         web = [s for s in lb.get("stats", "show")["services"] if s["name"] == "load"][0]
         assert web["active"] == FLOWS
+        session = lb.get("session", "list", "--client", "100.64.0.9")["sessions"][0]
+        assert session["source"] == "%s:%d" % seen[9]
         assert sum(w["local_ports"] for w in lb.get("worker", "list")) == FLOWS
     finally:
         lab.end(echo)
