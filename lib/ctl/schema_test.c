@@ -302,9 +302,9 @@ static const struct bad_case cases[] = {
 		"timeouts.udp: \"3 m\"; needed is a duration such as \"500us\", \"20ms\", "
 		"\"2s\", \"5m\", \"1h\" or \"1d\"\n" },
 	{ AROUND("'limits': {'flows': 1}"),
-		"limits.flows: 1; needed is an integer from 1024 to 1073741824\n" },
+		"limits.flows: 1; needed is an integer from 1024 to 536870911\n" },
 	{ AROUND("'limits': {'flows': 99999999999}"),
-		"limits.flows: 99999999999; needed is an integer from 1024 to 1073741824\n" },
+		"limits.flows: 99999999999; needed is an integer from 1024 to 536870911\n" },
 	{ AROUND("'limits': {'flow': 5000}"),
 		"limits.flow: unknown key; did you mean \"flows\"?\n" },
 	{ AROUND("'limits': {'neighbours': 65535}"),
