@@ -133,6 +133,8 @@ static int start_nics(struct daemon *d, struct faults *faults)
 
 	for (unsigned int i = 0; i < c->n_workers; i++)
 		nodes[i] = (int)rte_lcore_to_socket_id(c->workers[i]);
+	if (steering_plan(&d->steering, c, (const struct nic_profile *const *)d->profiles, faults))
+		return -EINVAL;
 	for (unsigned int i = 0; i < c->n_devices; i++) {
 		struct rte_mempool *pool = pool_on(d, nic_device_socket(c->devices[i], i), faults);
 		struct nic_conf conf = {
@@ -142,6 +144,7 @@ static int start_nics(struct daemon *d, struct faults *faults)
 			.profile = d->profiles[i],
 			.want_rxqs = (uint16_t)c->n_workers,
 			.want_txqs = (uint16_t)(c->n_workers + 1),
+			.hash = (enum nic_hash)d->steering.hash[i],
 			.mtu = c->device_mtu[i],
 			.worker_sockets = nodes,
 			.n_worker_sockets = c->n_workers,
@@ -151,7 +154,7 @@ static int start_nics(struct daemon *d, struct faults *faults)
 		if (!d->nics[i])
 			return -ENODEV;
 	}
-	return 0;
+	return steering_settle(&d->steering, c, d->nics, faults);
 }
 
 static int start_kernel(struct daemon *d, struct faults *faults)
@@ -194,7 +197,10 @@ static int start_workers(struct daemon *d, struct faults *faults)
 		.idle = c->idle,
 	};
 	d->workers = workers_create(&conf, faults);
-	return d->workers ? 0 : -ENOMEM;
+	if (!d->workers)
+		return -ENOMEM;
+	steering_use(&d->steering, d->workers, d->nics, c->n_devices);
+	return 0;
 }
 
 /* Administrative state of the last run, if there was one. */
@@ -225,6 +231,7 @@ static int start_snapshot(struct daemon *d, struct faults *faults)
 		.rcu = d->rcu,
 		.nics = d->nics,
 		.n_nics = d->config->n_devices,
+		.steering = &d->steering,
 		.kernel = d->kernel,
 	};
 	return config_apply(&d->ctl.target, d->document, faults);

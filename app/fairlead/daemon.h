@@ -8,6 +8,7 @@
 
 #include "ctl/config.h"
 #include "ctl/ctl.h"
+#include "ctl/steering.h"
 
 struct options {
 	const char *config_path;
@@ -26,6 +27,7 @@ struct daemon {
 	struct rte_mempool **pools;        /* by NUMA node; NULL where nothing is */
 	struct rte_mempool **worker_pools; /* n + 1, borrowed from pools */
 	struct nic *nics[NIC_MAX];
+	struct steering steering;
 	struct kernel *kernel;
 	struct rcu *rcu;
 	struct neigh_table *neigh;

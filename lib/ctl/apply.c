@@ -18,6 +18,7 @@
 #include "config.h"
 #include "config_priv.h"
 #include "schema.h"
+#include "steering.h"
 #include "tally.h"
 
 #define PUBLISH_INTERVAL_MS 10
@@ -387,6 +388,8 @@ int config_apply(struct config_target *t, const json_t *doc, struct faults *faul
 	t->running = c->doc;
 	config_free(t->config);
 	t->config = c;
+	if (t->steering)
+		steering_changed(t->steering, t->config);
 	c = NULL;
 	m = NULL;
 	rc = 0;

@@ -138,6 +138,13 @@ static int read_cores(struct reader *r)
 	return 0;
 }
 
+static enum steering_wish steering_of(const char *text)
+{
+	if (text && !strcmp(text, "software"))
+		return STEERING_SOFTWARE;
+	return text && !strcmp(text, "nic") ? STEERING_NIC : STEERING_AUTO;
+}
+
 static void read_limits(struct reader *r)
 {
 	const json_t *rule = schema_key(r->schema, r->rule, "limits");
@@ -158,6 +165,8 @@ static void read_limits(struct reader *r)
 	c->neighbour.retry_ms = get_ms(r, rule, o, "retry");
 	c->neighbour.retries = get_u32(r, rule, o, "retries");
 	c->neighbour.reachable_ms = get_ms(r, rule, o, "reachable");
+
+	c->steering = steering_of(get_text(r, r->rule, r->doc, "steering"));
 
 	rule = schema_key(r->schema, r->rule, "idle");
 	o = get(r, r->rule, r->doc, "idle");

@@ -23,6 +23,10 @@
 
 struct arena;
 struct schema;
+struct steering; /* steering.h */
+
+/* Who steers packets to workers. */
+enum steering_wish { STEERING_AUTO, STEERING_SOFTWARE, STEERING_NIC };
 
 /* What the document says, with defaults filled in. Everything in it lives in one arena. */
 struct config {
@@ -48,6 +52,7 @@ struct config {
 		uint32_t max_connections;
 	} socket;
 	const char *state; /* file of the administrative state; NULL: see admin_path() */
+	enum steering_wish steering;
 	struct idle_conf idle;
 	struct neigh_conf neighbour;
 	struct model_conf model;
@@ -99,6 +104,7 @@ struct config_target {
 	struct rcu *rcu;
 	struct nic **nics;
 	unsigned int n_nics;
+	struct steering *steering;    /* NULL in tests */
 	struct kernel *kernel;        /* NULL: no port shares with it */
 	struct config_change *change; /* apply.c's own */
 	struct tally *tally;          /* tally.c's own */

@@ -22,6 +22,7 @@
 #include "base/rcu.h"
 #include "listener.h"
 #include "rpc.h"
+#include "steering.h"
 
 #define BUSY_MS                1
 #define IDLE_MS                10
@@ -111,6 +112,8 @@ static void links_look(struct ctl *c)
 	const struct net_table *table = t->snapshot->model->net;
 
 	c->links_at = c->now + LINKS_MS;
+	if (t->steering)
+		steering_look(t->steering, t->workers, t->nics, t->n_nics);
 	if (!nic_poll_link(c->links, t->nics, t->n_nics, changed))
 		return;
 	for (unsigned int i = 0; i < t->n_nics; i++)

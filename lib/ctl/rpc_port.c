@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* port.list, show. */
 #include "rpc.h"
+#include "steering.h"
 #include "view.h"
 
 #include <string.h>
@@ -77,6 +78,8 @@ static void port_show(struct ctl *c, const json_t *params, struct rpc_call *call
 	o = view_port(c, p);
 	if (p->nic < c->target.n_nics)
 		show_nic(o, c->target.nics[p->nic]);
+	if (c->target.steering && c->target.steering->why[0])
+		json_object_set_new(o, "steering_why", json_string(c->target.steering->why));
 	show_kernel(o, c, p);
 	rpc_result(call, o);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "sched/limit.h"
+#include "steering.h"
 #include "tally.h"
 
 /* ---- addresses ---------------------------------------------------------------------------- */
@@ -187,12 +188,6 @@ static void port_counters(json_t *o, const struct ctl *c, uint8_t id)
 	set_count(o, "tx_bytes", sum.tx_bytes);
 }
 
-/* How packets reach their worker: by the worker that polls the queue, which computes the owner. */
-static const char *view_steering(const struct ctl *c)
-{
-	return c->target.workers && c->target.workers->n > 1 ? "software" : "one worker";
-}
-
 json_t *view_port(const struct ctl *c, const struct port *p)
 {
 	const struct nic *nic = p->nic < c->target.n_nics ? c->target.nics[p->nic] : NULL;
@@ -210,7 +205,8 @@ json_t *view_port(const struct ctl *c, const struct port *p)
 		json_object_set_new(o, "link", json_string(nic->up ? "up" : "down"));
 		set_count(o, "speed", nic->speed);
 		set_count(o, "queues", nic->rxqs);
-		json_object_set_new(o, "steering", json_string(view_steering(c)));
+		json_object_set_new(
+			o, "steering", json_string(steering_text(c->target.workers, nic)));
 	}
 	port_counters(o, c, p->id);
 	return o;
@@ -261,6 +257,8 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 	set_count(o, "packets", packets);
 	set_count(o, "handed_over", counter_read(&w->steer->handed_over));
 	set_count(o, "taken_over", counter_read(&w->steer->taken_over));
+	set_count(o, "wrong_core", counter_read(&w->steer->wrong_core));
+	set_count(o, "hashes_computed", counter_read(&w->steer->computed));
 	set_count(o, "polls", counter_read(&w->cycles.polls));
 	set_count(o, "busy_polls", counter_read(&w->cycles.busy_polls));
 	set_count(o, "sleeps", counter_read(&w->cycles.sleeps));

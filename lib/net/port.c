@@ -30,51 +30,6 @@
 #define DESCRIPTORS_DEFAULT 1024
 #define BURST_DEFAULT       32
 
-/* Drawn once from a random source. Not symmetric: a key that hashes both directions alike throws
- * half of its output away. */
-const uint8_t nic_rss_key[NIC_RSS_KEY_ROOM] = {
-	0x93,
-	0x2d,
-	0x35,
-	0xef,
-	0xfb,
-	0x14,
-	0x94,
-	0xdb,
-	0x9e,
-	0x5b,
-	0x90,
-	0xb3,
-	0xd6,
-	0xe9,
-	0xfb,
-	0x74,
-	0x3c,
-	0x4a,
-	0x00,
-	0xce,
-	0x41,
-	0xfe,
-	0xc3,
-	0xfc,
-	0x63,
-	0x3c,
-	0x5e,
-	0x4f,
-	0x6a,
-	0x1c,
-	0xc5,
-	0x58,
-	0x79,
-	0x30,
-	0x81,
-	0x78,
-	0xa8,
-	0xf8,
-	0x64,
-	0xf1,
-};
-
 const struct nic_profile nic_profile_default = { .rss = NIC_RSS_ALL };
 
 /* A nic and what only this file needs of it. */
@@ -107,18 +62,6 @@ static const struct offload tx_offloads[] = {
 	{ NIC_TX_VLAN, RTE_ETH_TX_OFFLOAD_VLAN_INSERT, "tx-vlan-insert" },
 	{ NIC_TX_MULTI_SEG, RTE_ETH_TX_OFFLOAD_MULTI_SEGS, "tx-multi-segment" },
 	{ 0, 0, NULL },
-};
-
-static const struct {
-	uint16_t bit;
-	uint64_t flags;
-} rss_types[] = {
-	{ NIC_RSS_IP4, RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER },
-	{ NIC_RSS_TCP4, RTE_ETH_RSS_NONFRAG_IPV4_TCP },
-	{ NIC_RSS_UDP4, RTE_ETH_RSS_NONFRAG_IPV4_UDP },
-	{ NIC_RSS_IP6, RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER },
-	{ NIC_RSS_TCP6, RTE_ETH_RSS_NONFRAG_IPV6_TCP },
-	{ NIC_RSS_UDP6, RTE_ETH_RSS_NONFRAG_IPV6_UDP },
 };
 
 /* What is at hand while a nic is being opened. */
@@ -178,6 +121,18 @@ int nic_device_driver(const char *device, unsigned int index, char *driver, size
 	if (find_ethdev(device, index, &ethdev) || rte_eth_dev_info_get(ethdev, &info))
 		return -ENODEV;
 	snprintf(driver, size, "%s", profile_name(info.driver_name));
+	return 0;
+}
+
+unsigned int nic_device_hashes(const char *device, unsigned int index,
+	const struct nic_profile *profile, uint16_t rxqs, char *why, size_t size)
+{
+	struct rte_eth_dev_info info;
+	uint16_t ethdev;
+
+	if (!find_ethdev(device, index, &ethdev) && !rte_eth_dev_info_get(ethdev, &info))
+		return rss_able(&info, profile ? profile : &nic_profile_default, rxqs, why, size);
+	snprintf(why, size, "the driver does not describe it");
 	return 0;
 }
 
@@ -244,32 +199,6 @@ static void resolve_queues(struct opening *o)
 
 	nic->rxqs = at_most(o->conf->want_rxqs, o->info.max_rx_queues, o->profile->max_queues);
 	nic->txqs = at_most(o->conf->want_txqs, o->info.max_tx_queues, o->profile->max_queues);
-}
-
-/* The hash is asked for with one queue too: it steers packets and saves computing it. */
-static void resolve_rss(struct opening *o)
-{
-	uint64_t types = 0, has = o->info.flow_type_rss_offloads;
-	struct nic *nic = &o->dev->nic;
-
-	for (size_t i = 0; i < RTE_DIM(rss_types); i++)
-		if ((o->profile->rss & rss_types[i].bit) && (has & rss_types[i].flags)) {
-			nic->rss |= rss_types[i].bit;
-			types |= has & rss_types[i].flags;
-		}
-	if (types == 0 || o->info.hash_key_size > sizeof(nic_rss_key)) {
-		nic->rss = 0;
-		nic->rx_offloads &= ~NIC_RX_RSS_HASH;
-		o->eth.rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_RSS_HASH;
-		return;
-	}
-	o->eth.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	o->eth.rx_adv_conf.rss_conf.rss_hf = types;
-	if (o->info.hash_key_size >= NIC_RSS_KEY_SIZE) {
-		/* Kept by the driver, read at each start, never written. */
-		o->eth.rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)nic_rss_key;
-		o->eth.rx_adv_conf.rss_conf.rss_key_len = o->info.hash_key_size;
-	}
 }
 
 /* ---- the kernel's interface ------------------------------------------------------------------ */
@@ -420,27 +349,6 @@ static int setup_queues(struct opening *o)
 	return 0;
 }
 
-/* Entry i of the redirection table leads to queue i modulo the queues, on every nic. */
-static void setup_reta(struct opening *o)
-{
-	struct rte_eth_rss_reta_entry64 reta[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
-	struct nic *nic = &o->dev->nic;
-	uint16_t size = o->info.reta_size;
-	int rc;
-
-	if (!nic->rss || nic->rxqs < 2 || size == 0 || size > RTE_ETH_RSS_RETA_SIZE_512)
-		return;
-	memset(reta, 0, sizeof(reta));
-	for (uint16_t i = 0; i < size; i++) {
-		reta[i / RTE_ETH_RETA_GROUP_SIZE].mask |= RTE_BIT64(i % RTE_ETH_RETA_GROUP_SIZE);
-		reta[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] = i % nic->rxqs;
-	}
-	rc = rte_eth_dev_rss_reta_update(nic->ethdev, reta, size);
-	if (rc && rc != -ENOTSUP)
-		log_warn("%s: the redirection table stays as it is: %s", nic->device,
-			rte_strerror(-rc));
-}
-
 /* Called on the started device: some drivers keep neither setting over a start. */
 static void setup_filters(struct opening *o)
 {
@@ -531,7 +439,7 @@ static int configure(struct opening *o)
 
 	resolve_offloads(o);
 	resolve_queues(o);
-	resolve_rss(o);
+	rss_configure(&o->dev->nic, o->profile, o->conf->hash, &o->info, &o->eth);
 	rc = choose_mtu(o);
 	if (rc)
 		return rc;
@@ -602,7 +510,7 @@ struct nic *nic_open(const struct nic_conf *conf, struct rte_mempool *pool, stru
 			rte_strerror(-rc));
 		goto fail;
 	}
-	setup_reta(&o);
+	rss_settle(&o.dev->nic, conf, &o.info, o.eth.rx_adv_conf.rss_conf.rss_hf);
 	setup_filters(&o);
 	check_numa(&o);
 	return &o.dev->nic;

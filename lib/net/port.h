@@ -89,7 +89,8 @@ struct nic {
 	uint16_t burst; /* packets a receive call, at most */
 	uint16_t rss;   /* NIC_RSS_*: what the device's hash covers, 0 without RSS */
 	uint8_t hash;   /* enum nic_hash: set, read back, and one queue for each that was wanted */
-	int socket;     /* NUMA node, or -1 */
+	char hash_why[64]; /* what keeps it from being as asked for */
+	int socket;        /* NUMA node, or -1 */
 	struct rte_ether_addr mac;
 	char device[128]; /* as configured: "af_packet:lb-wan" */
 	char driver[32];  /* "net_af_packet" */
@@ -171,6 +172,7 @@ struct nic_conf {
 	const struct nic_profile *profile; /* of its driver; NULL: nic_profile_default */
 	uint16_t want_rxqs;                /* workers that would poll it */
 	uint16_t want_txqs;                /* workers + 1 for the control core */
+	enum nic_hash hash;                /* NIC_HASH_NONE: nobody relies on it */
 	uint16_t mtu;
 	uint16_t rx_descriptors, tx_descriptors;
 	const int *
@@ -183,6 +185,11 @@ struct nic_conf {
  * fault added. */
 struct nic *nic_open(const struct nic_conf *conf, struct rte_mempool *pool, struct faults *faults);
 void nic_close(struct nic *nic);
+
+/* After eal_start(): what a device's hash can cover so that it steers packets to so many queues:
+ * bits 1 << enum nic_hash. 0: nothing, and why says what is missing. */
+unsigned int nic_device_hashes(const char *device, unsigned int device_index,
+	const struct nic_profile *profile, uint16_t rxqs, char *why, size_t size);
 
 /* The NUMA node of a device before it is opened, -1 if unknown. */
 int nic_device_socket(const char *device, unsigned int device_index);

@@ -23,6 +23,23 @@ void nic_driver_link(const struct nic *nic, bool *up, uint64_t *speed);
  * unknown. */
 bool nic_far_workers(int node, const int *workers, unsigned int n, char *out, size_t size);
 
+struct rte_eth_conf;
+struct rte_eth_dev_info;
+
+/* rss.c: the hashes (bits of enum nic_hash) that a device can steer by with so many queues; 0:
+ * none, and why. */
+unsigned int rss_able(const struct rte_eth_dev_info *info, const struct nic_profile *profile,
+	uint16_t rxqs, char *why, size_t size);
+
+/* rss.c: puts the hash into what a device is to be configured with; sets nic->rss. */
+void rss_configure(struct nic *nic, const struct nic_profile *profile, enum nic_hash hash,
+	const struct rte_eth_dev_info *info, struct rte_eth_conf *eth);
+
+/* rss.c: on the started device: sets its redirection table and reads everything back. asked: the
+ * types of packets to hash. Sets nic->hash, or hash_why. */
+void rss_settle(struct nic *nic, const struct nic_conf *conf, const struct rte_eth_dev_info *info,
+	uint64_t asked);
+
 /* eal.c: whether the user's EAL arguments have an option ("-m", "--no-huge"); value, if not NULL,
  * gets what follows it. */
 bool eal_has_option(const struct eal_plan *plan, const char *option, const char **value);
