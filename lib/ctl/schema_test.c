@@ -38,17 +38,18 @@ static const struct bad_case cases[] = {
 	{ AROUND("'color': 'red'"),
 		"color: unknown key; possible here is \"workers\", \"control\", \"ports\", "
 		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", \"limits\", "
-		"\"idle\", "
+		"\"steering\", \"idle\", "
 		"\"neighbour\", \"control-socket\", \"cluster-key\" or \"state\"\n" },
 	{ AROUND("'a b\\u0001': 1"),
 		"[\"a b\\u0001\"]: unknown key; possible here is \"workers\", \"control\", "
 		"\"ports\", \"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
 		"\"limits\", "
-		"\"idle\", \"neighbour\", \"control-socket\", \"cluster-key\" or \"state\"\n" },
+		"\"steering\", \"idle\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
+		"\"state\"\n" },
 	{ AROUND("'': 1"),
 		"[\"\"]: unknown key; possible here is \"workers\", \"control\", \"ports\", "
 		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", \"limits\", "
-		"\"idle\", "
+		"\"steering\", \"idle\", "
 		"\"neighbour\", \"control-socket\", \"cluster-key\" or \"state\"\n" },
 	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
 	  "'af_packet:w', 'vlan': 0}]}",

@@ -195,6 +195,34 @@ static void rss_key(void **state)
 	nic_close(nic);
 }
 
+/* A device that hashes, has a table and keeps it, but gives no hash with the packet: set up all the
+ * same, and not relied on. */
+static void rss_table(void **state)
+{
+	struct rte_eth_rss_reta_entry64 reta[2] = { { .mask = UINT64_MAX },
+		{ .mask = UINT64_MAX } };
+	struct nic *nic;
+	char why[64];
+	struct faults f;
+
+	assert_int_equal(rte_eal_hotplug_add("vdev", "net_null6", ""), 0);
+	assert_int_equal(nic_device_hashes("net_null6", 0, NULL, 3, why, sizeof(why)), 0);
+	assert_string_equal(why, "it does not give the hash with the packet");
+	nic = open_nic((struct nic_conf){ .device = "net_null6",
+			       .hash = NIC_HASH_TUPLE,
+			       .want_rxqs = 3,
+			       .want_txqs = 4 },
+		&f);
+	assert_non_null(nic);
+	assert_int_equal(nic->rxqs, 3);
+	assert_int_equal(nic->hash, NIC_HASH_NONE);
+	assert_string_equal(nic->hash_why, "it does not give the hash with the packet");
+	assert_int_equal(rte_eth_dev_rss_reta_query(nic->ethdev, reta, 128), 0);
+	for (unsigned int i = 0; i < 128; i++)
+		assert_int_equal(reta[i / 64].reta[i % 64], i % 3);
+	nic_close(nic);
+}
+
 static void refusals(void **state)
 {
 	struct rte_ring *r = ring("mtu");
@@ -236,8 +264,8 @@ static void driver_is_known_after_probing(void **state)
 	assert_int_equal(nic_device_driver("net_null5", 0, driver, sizeof(driver)), 0);
 	assert_string_equal(driver, "net_null");
 	assert_true(nic_probed("net_null5"));
-	assert_false(nic_probed("net_null6"));
-	assert_int_equal(nic_device_socket("net_null6", 0), -1);
+	assert_false(nic_probed("net_null9"));
+	assert_int_equal(nic_device_socket("net_null9", 0), -1);
 }
 
 /* A ring has a link from its start on: seen once, and no change after. */
@@ -287,6 +315,7 @@ int main(void)
 		cmocka_unit_test(burst_of_the_profile),
 		cmocka_unit_test(offloads),
 		cmocka_unit_test(rss_key),
+		cmocka_unit_test(rss_table),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(driver_is_known_after_probing),
 		cmocka_unit_test(link_of_the_driver),
