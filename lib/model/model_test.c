@@ -208,6 +208,34 @@ static void assert_sources(const struct server *s, unsigned int n, const char *f
 	assert_true(addr_equal(&s->sources[0], &a));
 }
 
+static void test_servers_at(void **state)
+{
+	struct fixture *x = *state;
+	const struct addr shared = address("10.0.0.12"), single = address("10.0.0.13");
+	const struct addr before = address("10.0.0.10"), behind = address("10.0.0.99");
+	const struct server *const *found;
+	unsigned int n;
+	struct model *m;
+
+	/* One machine in both pools. */
+	x->dns[1].endpoint = endpoint("10.0.0.12");
+	m = build(x, NULL);
+	found = model_servers_at(m, &shared, &n);
+	assert_int_equal(n, 2);
+	assert_true(found[0]->slot < found[1]->slot);
+	for (unsigned int i = 0; i < n; i++)
+		assert_true(found[i] == model_server_by_name(m, "web", "b") ||
+			    found[i] == model_server_by_name(m, "dns", "b"));
+	found = model_servers_at(m, &single, &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(found[0]->name, "c");
+	model_servers_at(m, &before, &n);
+	assert_int_equal(n, 0);
+	model_servers_at(m, &behind, &n);
+	assert_int_equal(n, 0);
+	model_free(m, &sched);
+}
+
 /* Those of the server's family; else what the port that leads there has. */
 static void test_sources(void **state)
 {
@@ -571,6 +599,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_contents, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_servers_at, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_admin, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_all, setup, teardown),
