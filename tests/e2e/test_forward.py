@@ -70,7 +70,7 @@ def test_large_download(lab, lb, large, mode, version):
 @pytest.fixture(scope="module")
 def iperf(lab):
     """iperf3 on s1, for each address of its own: over UDP it answers from the address it is bound to."""
-    addresses = [VIP["dr", 4], VIP["dr", 6], SERVERS["s1"][4], SERVERS["s1"][6]]
+    addresses = [VIP[mode, v] for mode in ("dr", "tunnel") for v in (4, 6)] + list(SERVERS["s1"].values())
     running = [lab.spawn("s1", ["iperf3", "-s", "-B", a, "-p", str(IPERF_PORT)], "iperf3.log") for a in addresses]
     wait_for(lambda: lab.run("s1", ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == len(addresses))
     yield

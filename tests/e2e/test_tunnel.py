@@ -18,7 +18,7 @@ import threading
 
 import pytest
 from balancer import WORKER, Balancer
-from lab import IPERF_PORT, Lab, Namespaces, ROOT, endpoint, wait_for
+from lab import IPERF_PORT, Lab, Namespaces, endpoint, wait_for
 
 VIP = {4: "192.0.2.10", 6: "2001:db8:1::10"}
 SERVER = {4: "10.9.0.11", 6: "2001:db8:9::11"}
@@ -101,13 +101,12 @@ def net():
     with Namespaces(prefix=f"fltun{os.getpid()}") as net:
         connect_all(net)
         deafen(net)
-        net.spawn("server", ["/usr/bin/python3", os.path.join(ROOT, "tests/support/decap.py")], "decap.log")
+        Lab.decapsulate(net, "server")
         ports = [port_of(e, outer) for e in ENCAPSULATIONS for outer in (4, 6)]
         net.spawn("server", ["/usr/bin/python3", "-c", ECHO, *map(str, ports)], "echo.log")
         for address in VIP.values():  # datagrams are answered from it
             net.spawn("server", ["iperf3", "-s", "-B", address, "-p", str(IPERF_PORT)], "iperf3.log")
-        Lab._serve(net, "server")
-        wait_for(lambda: "ready" in net.log("decap.log"))
+        Lab.serve(net, "server")
         wait_for(lambda: net.run("server", ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == 2)
         balancer = Balancer(net, config()).start()
         net.balancer = balancer

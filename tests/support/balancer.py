@@ -11,7 +11,7 @@ from lab import IPERF_PORT, LabError, PORT_ADDRESS, ROOT, SERVERS, VIP, WHOAMI_P
 BUILD = os.environ.get("FAIRLEAD_BUILD", os.path.join(ROOT, "build"))
 FAIRLEAD = os.path.join(BUILD, "app/fairlead/fairlead")
 FAIRLEADCTL = os.path.join(BUILD, "app/fairleadctl/fairleadctl")
-MODES = ("dr", "nat", "fullnat")
+MODES = ("dr", "nat", "fullnat", "tunnel")
 # The last core: the first one is the control core's.
 WORKER = max(os.sched_getaffinity(0))
 

@@ -13,7 +13,8 @@
                      .254    .254
 
 NAT: the virtual address is on wan, the servers' default gateway is the balancer's lan address. FULLNAT: the same, though any
-gateway would do. DR: the virtual address
+gateway would do. Tunnel: the same for the client; answers go through the router, as with DR, and decap.py takes packets out of
+their tunnels. DR: the virtual address
 is on lan, the client reaches it through the router, and what a server sends from it goes back through the router (a
 rule by source address, because the same servers serve both modes). The interfaces of lb have no address and no
 IPv6: what they receive and send is fairlead's alone.
@@ -40,6 +41,7 @@ IPERF_PORT = 5201
 # What the balancer answers for: (mode, IP version) -> virtual address.
 VIP = {("nat", 4): "192.0.2.10", ("nat", 6): "2001:db8:1::10",
        ("fullnat", 4): "192.0.2.12", ("fullnat", 6): "2001:db8:1::12",
+       ("tunnel", 4): "192.0.2.13", ("tunnel", 6): "2001:db8:1::13",
        ("dr", 4): "10.0.0.100", ("dr", 6): "2001:db8:2::100"}
 SERVERS = {"s1": {4: "10.0.0.11", 6: "2001:db8:2::11"},
            "s2": {4: "10.0.0.12", 6: "2001:db8:2::12"},
@@ -232,7 +234,8 @@ class Lab(Namespaces):
         try:
             self._network(servers)
             for name in servers:
-                self._serve(name)
+                self.serve(name)
+                self.decapsulate(name)
         except BaseException:
             self.close()
             raise
@@ -268,18 +271,20 @@ class Lab(Namespaces):
         return [f"addr add {address[4]}/24 dev {iface}", f"addr add {address[6]}/64 dev {iface} nodad"]
 
     def _server_network(self, name):
-        """One server. DR asks two things of it: the virtual address is its own (on lo), and it is silent about that: arp_ignore 1
+        """One server. DR and tunnel ask two things of it: the virtual address is its own (on lo), and it is silent about that: arp_ignore 1
         answers ARP for addresses of the asked interface only, arp_announce 2 never asks in the name of the virtual address. IPv6
         needs neither: Linux answers neighbour solicitations for addresses of the asked interface only."""
         self.sysctl(name, **{"net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2})
+        direct = ("dr", "tunnel")
         self.ip(name, *self._addresses("lan", SERVERS[name]),
-            f"addr add {VIP['dr', 4]}/32 dev lo", f"addr add {VIP['dr', 6]}/128 dev lo nodad",
+            *(f"addr add {VIP[mode, 4]}/32 dev lo" for mode in direct),
+            *(f"addr add {VIP[mode, 6]}/128 dev lo nodad" for mode in direct),
             "route add default via 10.0.0.1",
-            f"rule add from {VIP['dr', 4]} table 100", "route add default via 10.0.0.254 table 100")
-        self.ip(name, "route add default via 2001:db8:2::1", f"rule add from {VIP['dr', 6]} table 100",
+            *(f"rule add from {VIP[mode, 4]} table 100" for mode in direct), "route add default via 10.0.0.254 table 100")
+        self.ip(name, "route add default via 2001:db8:2::1", *(f"rule add from {VIP[mode, 6]} table 100" for mode in direct),
             "route add default via 2001:db8:2::fffe table 100", version=6)
 
-    def _serve(self, name):
+    def serve(self, name):
         """nginx that answers with the server's name and serves the files of DIR/NAME/www, and whoami.py."""
         home = os.path.join(self.directory, name)
         os.makedirs(os.path.join(home, "www"))
@@ -303,6 +308,14 @@ class Lab(Namespaces):
         except LabError:
             raise LabError(f"the servers of {name} did not start:\n"
                 + self.log(f"{name}-nginx.log") + self.log(f"{name}-whoami.log")) from None
+
+    def decapsulate(self, name):
+        """What comes in tunnels is taken out of them."""
+        self.spawn(name, ["/usr/bin/python3", os.path.join(ROOT, "tests/support/decap.py")], f"{name}-decap.log")
+        try:
+            wait_for(lambda: "ready" in self.log(f"{name}-decap.log"))
+        except LabError:
+            raise LabError(f"no tunnels in {name}:\n" + self.log(f"{name}-decap.log")) from None
 
     def www(self, name):
         return os.path.join(self.directory, name, "www")
