@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Mode fullnat beyond what test_forward.py asks of every mode: one arm, servers that know no way to the client, more flows
 to one server than an address has ports, and the client's address told to the server."""
+import contextlib
 import json
 import random
 import socket
@@ -46,14 +47,23 @@ def one_arm_config():
     return config
 
 
+@contextlib.contextmanager
+def iperf_at(lab, name, addresses):
+    """iperf3 at each address. One for each test: a server that has not seen the end of the last one refuses the next."""
+    running = [lab.spawn(name, ["iperf3", "-s", "-B", a, "-p", str(IPERF_PORT)], "iperf3.log") for a in addresses]
+    try:
+        wait_for(lambda: lab.run(name, ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == len(addresses))
+        yield
+    finally:
+        for p in running:
+            lab.end(p)
+            lab.processes.remove(p)
+
+
 @pytest.fixture
 def iperf(lab):
-    running = [lab.spawn("s1", ["iperf3", "-s", "-B", SERVERS["s1"][v], "-p", str(IPERF_PORT)], "iperf3.log") for v in (4, 6)]
-    wait_for(lambda: lab.run("s1", ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == 2)
-    yield
-    for p in running:
-        lab.end(p)
-        lab.processes.remove(p)
+    with iperf_at(lab, "s1", SERVERS["s1"].values()):
+        yield
 
 
 @pytest.fixture
@@ -119,20 +129,21 @@ def narrow(lab):
         "route add ::/0 via 2001:db8:d1::1")
     lab.ip("deep", "link set eth0 up", "addr add 172.20.2.2/24 dev eth0", "addr add 2001:db8:d2::2/64 dev eth0 nodad",
         "route add default via 172.20.2.1", "route add ::/0 via 2001:db8:d2::1")
-    servers = [lab.spawn("deep", ["iperf3", "-s", "-B", DEEP[v], "-p", str(IPERF_PORT)], "iperf3.log") for v in (4, 6)]
-    wait_for(lambda: lab.run("deep", ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == 2)
     yield
-    for p in servers:
-        lab.end(p)
-        lab.processes.remove(p)
     remove(lab.prefix, ["mid", "deep"])
     lab.names = [n for n in lab.names if n not in ("mid", "deep")]
+
+
+@pytest.fixture
+def deep_iperf(lab, narrow):
+    with iperf_at(lab, "deep", DEEP.values()):
+        yield
 
 
 @each_family
 @pytest.mark.parametrize("told", ("none", "toa"))
 @pytest.mark.parametrize("options", [[], ["-R"]], ids=["up", "down"])
-def test_narrow_link(lab, start, narrow, version, told, options):
+def test_narrow_link(lab, start, deep_iperf, version, told, options):
     """The path's MTU is found through the balancer: the router's message about a packet of ours reaches the client."""
     virtual = {4: "192.0.2.12", 6: "2001:db8:1::12"}[version]
     start({"workers": [WORKER], "ports": [WAN, LAN],
