@@ -188,6 +188,39 @@ static void test_a_change_that_breaks_the_split(void **state)
 	config_free(swapped);
 }
 
+/* What "port list" says. */
+static void test_text(void **state)
+{
+	struct nic nics[2] = { { .id = 0 }, { .id = 1 } };
+	struct nic *const list[] = { &nics[0], &nics[1] };
+	struct workers all = { .n = 2, .steer = steer_create(2, 64, NULL) };
+	struct steering s = { .way = STEER_SPLIT };
+
+	(void)state;
+	assert_non_null(all.steer);
+	assert_string_equal(steering_text(NULL, &nics[0]), "one worker");
+	assert_string_equal(steering_text(&all, &nics[0]), "software");
+	nics[0].hash = NIC_HASH_SOURCE;
+	nics[1].hash = NIC_HASH_DESTINATION;
+	steering_use(&s, &all, list, 2);
+	assert_string_equal(steering_text(&all, &nics[0]), "nic, source");
+	assert_string_equal(steering_text(&all, &nics[1]), "nic, destination");
+	nics[0].hash = nics[1].hash = NIC_HASH_TUPLE;
+	s.way = STEER_TUPLE;
+	steering_use(&s, &all, list, 2);
+	assert_string_equal(steering_text(&all, &nics[1]), "nic");
+	steering_look(&s, &all, list, 2);
+	assert_false(s.told_lies[1]);
+	all.steer[1]->nic[1].doubt[3] = STEER_LIES; /* one worker has found out */
+	assert_string_equal(steering_text(&all, &nics[1]), "nic, wrong hash");
+	assert_string_equal(steering_text(&all, &nics[0]), "nic");
+	steering_look(&s, &all, list, 2);
+	assert_true(s.told_lies[1] && !s.told_lies[0]);
+	steer_destroy(all.steer, 2);
+	all.n = 1;
+	assert_string_equal(steering_text(&all, &nics[0]), "one worker");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_a_device_that_cannot),
 		cmocka_unit_test(test_a_nic_that_did_not),
 		cmocka_unit_test(test_a_change_that_breaks_the_split),
+		cmocka_unit_test(test_text),
 	};
 
 	test_eal_init();

@@ -25,22 +25,30 @@ struct path {
 	const char *client;
 	const char *server; /* without its last digit */
 	uint16_t port;
-	bool nat;
+	enum mode mode;
 };
 
 static const struct path paths[] = {
 	{ "DR IPv4", { "203.0.113.0", "203.0.113.255", "203.0.113.7", "203.0.113.128" },
-		"198.51.100.7", "10.0.0.1", 80, false },
+		"198.51.100.7", "10.0.0.1", 80, MODE_DR },
 	{ "NAT IPv4", { "203.0.113.0", "203.0.113.255", "203.0.113.7", "203.0.113.128" },
-		"198.51.100.7", "10.0.0.1", 81, true },
+		"198.51.100.7", "10.0.0.1", 81, MODE_NAT },
+	{ "FULLNAT IPv4", { "203.0.113.0", "203.0.113.255", "203.0.113.7", "203.0.113.128" },
+		"198.51.100.7", "10.0.0.1", 83, MODE_FULLNAT },
+	{ "tunnel IPv4", { "203.0.113.0", "203.0.113.255", "203.0.113.7", "203.0.113.128" },
+		"198.51.100.7", "10.0.0.1", 84, MODE_TUNNEL },
+	{ "FULLNAT IPv6",
+		{ "2001:db8:5::1", "2001:db8:5::ffff:ffff:ffff:ffff", "2001:db8:5::77",
+			"2001:db8:5:0:1::" },
+		"2001:db8:c::7", "2001:db8:2::1", 83, MODE_FULLNAT },
 	{ "DR IPv6",
 		{ "2001:db8:5::1", "2001:db8:5::ffff:ffff:ffff:ffff", "2001:db8:5::77",
 			"2001:db8:5:0:1::" },
-		"2001:db8:c::7", "2001:db8:2::1", 80, false },
+		"2001:db8:c::7", "2001:db8:2::1", 80, MODE_DR },
 	{ "NAT IPv6",
 		{ "2001:db8:5::1", "2001:db8:5::ffff:ffff:ffff:ffff", "2001:db8:5::77",
 			"2001:db8:5:0:1::" },
-		"2001:db8:c::7", "2001:db8:2::1", 81, true },
+		"2001:db8:c::7", "2001:db8:2::1", 81, MODE_NAT },
 };
 
 /* Checks what came to a server for an address, and sends an answer where that passes us. */
@@ -49,8 +57,13 @@ static void check_one(struct harness *h, const struct path *p, const char *vip, 
 	struct frame vip_frame, back, out;
 
 	frame_address(&vip_frame, vip_frame.dst, vip);
-	if (!p->nat) {
+	if (p->mode == MODE_DR) {
 		assert_memory_equal(got.dst, vip_frame.dst, 16);
+		return;
+	}
+	if (p->mode == MODE_TUNNEL) { /* IP in IP: the destination of the inner header */
+		assert_int_equal(got.proto, 4);
+		assert_memory_equal(got.payload + 16, vip_frame.dst, 4);
 		return;
 	}
 	back = frame_make(TCP, "0.0.0.0", got.dport, "0.0.0.0", got.sport, FRAME_SYN | FRAME_ACK);
@@ -71,8 +84,8 @@ static void test_path(void **state)
 		struct harness *h = balancer(workers);
 
 		for (unsigned int i = 0; i < 4; i++) {
-			/* Client's port differs with NAT, or answers could not be told apart. */
-			uint16_t sport = (uint16_t)(4000 + (p->nat ? i : 0));
+			/* It differs with NAT, or answers could not be told apart. */
+			uint16_t sport = (uint16_t)(4000 + (p->mode == MODE_NAT ? i : 0));
 			struct frame f =
 				frame_make(TCP, p->client, sport, p->vip[i], p->port, FRAME_SYN);
 
