@@ -159,6 +159,14 @@ static void read_limits(struct reader *r)
 	c->neighbour.hold_max = get_u32(r, rule, o, "hold");
 	c->neighbour.hold_each = get_u32(r, rule, o, "hold-each");
 
+	c->fragments.max = get_u32(r, rule, o, "fragments");
+	if (c->fragments.max == 0)
+		c->fragments.max = c->limits.packets / 8;
+	rule = schema_key(r->schema, r->rule, "fragments");
+	o = get(r, r->rule, r->doc, "fragments");
+	c->fragments.timeout_ms[0] = get_ms(r, rule, o, "timeout");
+	c->fragments.timeout_ms[1] = get_ms(r, rule, o, "timeout-v6");
+
 	rule = schema_key(r->schema, r->rule, "neighbour");
 	o = get(r, r->rule, r->doc, "neighbour");
 	c->neighbour.workers = c->n_workers + 1;

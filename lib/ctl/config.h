@@ -55,6 +55,7 @@ struct config {
 	enum steering_wish steering;
 	struct idle_conf idle;
 	struct neigh_conf neighbour;
+	struct frag_conf fragments;
 	struct model_conf model;
 	struct arena *arena;
 	struct schema *schema; /* strings of the above are its own or the document's */

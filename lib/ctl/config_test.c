@@ -78,6 +78,9 @@ static void test_defaults(void **state)
 	assert_int_equal(c->limits.flows_v4, 1048576);
 	assert_int_equal(c->limits.flows_v6, 262144);
 	assert_int_equal(c->limits.packets, 16384);
+	assert_int_equal(c->fragments.max, 2048);
+	assert_int_equal(c->fragments.timeout_ms[0], 30000);
+	assert_int_equal(c->fragments.timeout_ms[1], 60000);
 	assert_string_equal(c->socket.path, "/run/fairlead/fairlead.sock");
 	assert_int_equal(c->socket.mode, 0660);
 	assert_null(c->socket.owner);

@@ -77,6 +77,11 @@ static void check_limits(struct cross *x)
 		fault_add(x->faults, "limits.hold-each",
 			"%u is more than all that may be held (hold, %u)", c->neighbour.hold_each,
 			c->neighbour.hold_max);
+	if (c->fragments.max > c->limits.packets / 2)
+		fault_add(x->faults, "limits.fragments",
+			"%u is more than half of the packets (%u): nothing would be left to "
+			"receive with",
+			c->fragments.max, c->limits.packets);
 }
 
 /* ---- addresses and ports

@@ -29,6 +29,9 @@ static const struct bad_case cases[] = {
 		"idle.sleep-min: longer than sleep-max (1000 us > 10 us)\n" },
 	{ AROUND("'limits': {'hold': 16}"),
 		"limits.hold-each: 64 is more than all that may be held (hold, 16)\n" },
+	{ AROUND("'limits': {'packets': 4096, 'fragments': 2049}"),
+		"limits.fragments: 2049 is more than half of the packets (4096): nothing would be "
+		"left to receive with\n" },
 	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
 	  "'af_packet:w', 'vlan': 1}, {'name': 'wan', 'device': 'af_packet:w', "
 	  "'vlan': 2}]}",

@@ -58,6 +58,7 @@ void config_memory(const struct config *c, struct memory_plan *out)
 			  c->neighbour.max * sizeof(uint32_t) + c->neighbour.hold_max * 64u +
 			  lport_bytes(lport_sets(&c->model)) + (4u << 20);
 
+	worker += frag_bytes(&c->fragments);
 	*out = (struct memory_plan){
 		.packets = ((uint64_t)c->limits.packets * c->n_workers + CONTROL_PACKETS +
 				   (uint64_t)c->n_kernels * KERNEL_PACKETS) *

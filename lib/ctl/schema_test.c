@@ -39,18 +39,21 @@ static const struct bad_case cases[] = {
 		"color: unknown key; possible here is \"workers\", \"control\", \"ports\", "
 		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", \"limits\", "
 		"\"steering\", \"idle\", "
-		"\"neighbour\", \"control-socket\", \"cluster-key\" or \"state\"\n" },
+		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
+		"\"state\"\n" },
 	{ AROUND("'a b\\u0001': 1"),
 		"[\"a b\\u0001\"]: unknown key; possible here is \"workers\", \"control\", "
 		"\"ports\", \"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
 		"\"limits\", "
-		"\"steering\", \"idle\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
+		"\"steering\", \"idle\", \"fragments\", \"neighbour\", \"control-socket\", "
+		"\"cluster-key\" or "
 		"\"state\"\n" },
 	{ AROUND("'': 1"),
 		"[\"\"]: unknown key; possible here is \"workers\", \"control\", \"ports\", "
 		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", \"limits\", "
 		"\"steering\", \"idle\", "
-		"\"neighbour\", \"control-socket\", \"cluster-key\" or \"state\"\n" },
+		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
+		"\"state\"\n" },
 	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
 	  "'af_packet:w', 'vlan': 0}]}",
 		"ports[0].vlan: 0; needed is an integer from 1 to 4094\n" },

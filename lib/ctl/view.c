@@ -234,6 +234,18 @@ static uint64_t worker_packets(const struct net_worker *net)
 	return sum;
 }
 
+static void view_fragments(json_t *o, const struct net_worker *net)
+{
+	const struct frag_stats waiting = frag_stats(net->frags);
+
+	set_count(o, "fragments_in", counter_read(&net->frag.fragments_in));
+	set_count(o, "reassembled", counter_read(&net->frag.datagrams_in));
+	set_count(o, "fragments_waiting", waiting.mbufs);
+	set_count(o, "datagrams_waiting", waiting.datagrams);
+	set_count(o, "split", counter_read(&net->frag.datagrams_out));
+	set_count(o, "fragments_out", counter_read(&net->frag.fragments_out));
+}
+
 json_t *view_worker(const struct ctl *c, unsigned int i)
 {
 	const struct worker *w = c->target.workers->worker[i];
@@ -259,6 +271,7 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 	set_count(o, "taken_over", counter_read(&w->steer->taken_over));
 	set_count(o, "wrong_core", counter_read(&w->steer->wrong_core));
 	set_count(o, "hashes_computed", counter_read(&w->steer->computed));
+	view_fragments(o, w->net);
 	set_count(o, "polls", counter_read(&w->cycles.polls));
 	set_count(o, "busy_polls", counter_read(&w->cycles.busy_polls));
 	set_count(o, "sleeps", counter_read(&w->cycles.sleeps));

@@ -200,6 +200,7 @@ static const struct {
 	[ICMP_ERR_TTL] = { { 11, 0 }, { 3, 0 } },
 	[ICMP_ERR_PORT] = { { 3, 3 }, { 1, 4 } },
 	[ICMP_ERR_HOST] = { { 3, 1 }, { 1, 3 } },
+	[ICMP_ERR_REASSEMBLY] = { { 11, 1 }, { 3, 1 } },
 };
 
 /* Whether p is ICMP other than echo: an error, or something that might be one. */

@@ -315,6 +315,7 @@ static const struct {
 	{ ICMP_ERR_TTL, 0, { { 11, 0 }, { 3, 0 } } },
 	{ ICMP_ERR_PORT, 0, { { 3, 3 }, { 1, 4 } } },
 	{ ICMP_ERR_HOST, 0, { { 3, 1 }, { 1, 3 } } },
+	{ ICMP_ERR_REASSEMBLY, 0, { { 11, 1 }, { 3, 1 } } },
 };
 
 /* Reads the error that was sent about the packet in f: from is its source. */

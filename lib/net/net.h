@@ -357,6 +357,7 @@ struct split_mark {
 
 struct hold;  /* hold.c */
 struct ident; /* split.c */
+struct frags; /* frag.c */
 
 /*
  * One for each worker and one, the last, for the control core. Fields are for lib/net and, where
@@ -385,6 +386,7 @@ struct net_worker {
 	struct split_mark split;
 	struct ident *ident; /* identifications of datagrams that we cut up */
 	struct frag_counters frag;
+	struct frags *frags; /* set by the worker; the control core has none */
 	struct tx_buffer tx[NIC_MAX];
 	struct port_counters port[NET_PORTS_MAX];
 	uint64_t drop[DROP_MAX];
@@ -477,7 +479,7 @@ void icmp_input(struct net_worker *w, struct burst *b);
  * destination if that is ours, else from the port that p came in on. p stays with the caller; its
  * addresses must be those it arrived with, for they are quoted. mtu: with ICMP_ERR_TOO_BIG.
  */
-enum icmp_err { ICMP_ERR_TOO_BIG, ICMP_ERR_TTL, ICMP_ERR_PORT, ICMP_ERR_HOST };
+enum icmp_err { ICMP_ERR_TOO_BIG, ICMP_ERR_TTL, ICMP_ERR_PORT, ICMP_ERR_HOST, ICMP_ERR_REASSEMBLY };
 void icmp_error(struct net_worker *w, const struct pkt *p, enum icmp_err what, uint16_t mtu);
 
 #endif

@@ -319,6 +319,8 @@ static __rte_always_inline void parse_frame(struct net_worker *w, const struct n
 		parse_ipv6(p, m, l3, t, key);
 	else
 		parse_ethertype(p, type, t);
+	if (unlikely(m->ol_flags & w->split.flag))
+		parse_marked(w, p);
 }
 
 void parse_burst(struct net_worker *w, const struct hash_key *key, struct burst *b,

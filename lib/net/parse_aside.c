@@ -10,6 +10,7 @@
 #include <rte_ip.h>
 
 #include "icmp_quote.h"
+#include "net_priv.h"
 #include "parse_priv.h"
 #include "poison.h"
 #include "wire.h"
@@ -34,16 +35,38 @@
 bool parse_join(struct pkt *p, uint32_t len)
 {
 	struct rte_mbuf *m = p->mbuf;
-	bool ok = m->pkt_len >= len;
 
-	if (ok) {
-		pkt_unpoison(m);
-		ok = rte_pktmbuf_linearize(m) == 0;
-		pkt_poison(m);
-	}
-	if (!ok)
+	if (m->pkt_len < len || (uint32_t)m->data_len + rte_pktmbuf_tailroom(m) < len) {
 		pkt_drop(p, DROP_frame_short);
-	return ok;
+		return false;
+	}
+	/* No more than is needed: the rest of a chain may be longer than a buffer. */
+	pkt_unpoison(m);
+	while (m->data_len < len) {
+		struct rte_mbuf *next = m->next;
+		const uint16_t n = (uint16_t)RTE_MIN(len - m->data_len, (uint32_t)next->data_len);
+
+		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len),
+			rte_pktmbuf_mtod(next, uint8_t *), n);
+		m->data_len += n;
+		next->data_off += n;
+		next->data_len -= n;
+		if (next->data_len == 0) {
+			m->next = next->next;
+			m->nb_segs--;
+			next->next = NULL;
+			next->nb_segs = 1;
+			rte_pktmbuf_free_seg(next);
+		}
+	}
+	pkt_poison(m);
+	return true;
+}
+
+void parse_marked(const struct net_worker *w, struct pkt *p)
+{
+	if (split_marked(w, p->mbuf, &p->split))
+		p->flags |= PKT_SPLIT;
 }
 
 /* Cuts the packet behind its first len bytes. */
@@ -301,6 +324,26 @@ static bool ipv4_options(struct pkt *p, uint32_t len)
 	return true;
 }
 
+/* The fragment's payload lies off bytes after the IP header. All workers find the same hash. */
+static void parse_fragment(struct pkt *p, uint32_t l3_len, uint32_t off, uint8_t proto)
+{
+	static const struct hash_key key = { { 0x6c62272e07bb0142u, 0x9e3779b97f4a7c15u } };
+	uint32_t id = 0;
+
+	p->verdict = PKT_FRAGMENT;
+	p->l3_len = (uint16_t)l3_len;
+	p->l4 = p->l3 + off;
+	p->l4_len = (uint16_t)(l3_len - off);
+	p->proto = proto;
+	if (p->family == 4) {
+		memcpy(&id, p->l3 + 4, 2);
+		p->hash = hash_tuple4(&key, p->l3 + 12, &id, proto);
+	} else {
+		memcpy(&id, p->l4 - 4, 4);
+		p->hash = hash_tuple6(&key, p->l3 + 8, &id, 0);
+	}
+}
+
 bool parse_ipv4_unusual(struct pkt *p, uint32_t len)
 {
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)p->l3;
@@ -314,8 +357,10 @@ bool parse_ipv4_unusual(struct pkt *p, uint32_t len)
 		pkt_drop(p, DROP_ip_martian);
 	} else if (load4(src) == load4(dst)) {
 		pkt_drop(p, DROP_ip_land);
+	} else if (is_group4(dst) && (ip->fragment_offset & RTE_BE16(0x3fff))) {
+		pkt_drop(p, DROP_not_for_us);
 	} else if (ip->fragment_offset & RTE_BE16(0x3fff)) {
-		pkt_drop(p, DROP_ip_fragment); /* reassembly will take them from here */
+		parse_fragment(p, rte_be_to_cpu_16(ip->total_length), len, ip->next_proto_id);
 	} else if (is_group4(dst)) {
 		if (ip->next_proto_id == PROTO_VRRP && load4(dst) == VRRP_GROUP4)
 			p->verdict = PKT_PUNT;
@@ -329,8 +374,9 @@ bool parse_ipv4_unusual(struct pkt *p, uint32_t len)
 
 /* ---- IPv6 ----------------------------------------------------------------------------------- */
 
-/* Whether an extension header may be skipped. Its first 8 bytes are there. */
-static bool ipv6_extension(struct pkt *p, uint8_t type, const uint8_t *ext)
+/* Whether an extension header may be skipped. Its first 8 bytes are there. l3_len: of the packet.
+ */
+static bool ipv6_extension(struct pkt *p, uint32_t l3_len, uint8_t type, const uint8_t *ext)
 {
 	switch (type) {
 	case IPPROTO_ROUTING: /* RFC 5095; used up, any other type is only to be skipped */
@@ -339,11 +385,10 @@ static bool ipv6_extension(struct pkt *p, uint8_t type, const uint8_t *ext)
 		pkt_drop(p, DROP_ip_source_route);
 		return false;
 	case IPPROTO_FRAGMENT:
-		/* Offset 0 and nothing to come: a whole packet (RFC 6946). Reassembly will take the
-		 * others from here. */
+		/* Offset 0 and nothing to come: a whole packet (RFC 6946). */
 		if (!((ext[2] << 8 | ext[3]) & 0xfff9))
 			return true;
-		pkt_drop(p, DROP_ip_fragment);
+		parse_fragment(p, l3_len, (uint32_t)(ext + 8 - p->l3), ext[0]);
 		return false;
 	default: /* options: not ours to act upon (RFC 8200 4.3, 4.6) */
 		return true;
@@ -369,7 +414,7 @@ uint32_t parse_ipv6_walk(struct pkt *p, uint32_t l3_len, uint8_t *proto)
 
 		const uint8_t *ext = p->l3 + off;
 
-		if (!ipv6_extension(p, next, ext))
+		if (!ipv6_extension(p, l3_len, next, ext))
 			return 0;
 		off += next == IPPROTO_FRAGMENT ? 8 : (ext[1] + 1u) * 8;
 		next = ext[0];

@@ -91,6 +91,9 @@ bool parse_strip(struct pkt *p);
  * be sent to many. */
 bool parse_station(struct pkt *p);
 
+/* The mbuf says how it may leave: see pkt.split. */
+void parse_marked(const struct net_worker *w, struct pkt *p);
+
 /* Neither IPv4 nor IPv6. */
 void parse_ethertype(struct pkt *p, rte_be16_t type, const struct net_table *t);
 

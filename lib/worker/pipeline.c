@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What becomes of a burst: this list of stages, top to bottom. Each works on the packets whose
- * verdict is still PKT_GO; the last step deals with the side exits.
+ * verdict is still PKT_GO; the last step deals with the side exits, and runs datagrams that a
+ * fragment of the burst has made whole.
  */
 #include "worker.h"
 
@@ -9,6 +10,7 @@
 #include <rte_cycles.h>
 
 #include "l4/gateway.h"
+#include "net/frag.h"
 #include "net/parse.h"
 #include "net/poison.h"
 
@@ -31,7 +33,7 @@ static inline void stage_done(struct worker *w, enum stage s, uint64_t *since)
 	}
 }
 
-/* Drops, punts, what the kernel is to have; what was taken is no longer ours. */
+/* Drops, punts, fragments, what the kernel is to have; what was taken is no longer ours. */
 static void side_exits(struct worker *w, struct burst *b)
 {
 	for (unsigned int i = 0; i < b->n; i++) {
@@ -43,7 +45,24 @@ static void side_exits(struct worker *w, struct burst *b)
 			net_punt(w->net, p->mbuf);
 		else if (unlikely(p->verdict == PKT_KERNEL))
 			net_kernel(w->net, p);
+		else if (unlikely(p->verdict == PKT_FRAGMENT))
+			frag_input(w->net, p);
 	}
+}
+
+/* Datagrams that have become whole go all the way, once: a fragment within is none again. */
+static void run_whole(struct worker *w)
+{
+	struct rte_mbuf *mbufs[BURST_MAX];
+	const bool handed_over = w->burst.handed_over;
+	const unsigned int n = frag_take(w->net, mbufs);
+
+	if (likely(n == 0))
+		return;
+	/* Counted they are, as fragments. */
+	w->burst.handed_over = true;
+	pipeline_run(w, mbufs, n);
+	w->burst.handed_over = handed_over;
 }
 
 void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
@@ -67,5 +86,6 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 	icmp_input(w->net, b);
 	net_output(w->net, b);
 	side_exits(w, b);
+	run_whole(w);
 	stage_done(w, STAGE_OUTPUT, &since);
 }

@@ -133,6 +133,7 @@ unsigned int worker_poll(struct worker *w, uint64_t tsc)
 	work = request_serve(w);
 	packets = receive(w);
 	work += packets + expire(w, packets);
+	work += frag_expire(w->net);
 	work += net_flush(w->net);
 	rcu_quiescent(w->rcu, w->id);
 
@@ -187,6 +188,7 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	struct flow_conf flows = {
 		.max_v4 = conf->max_v4, .max_v6 = conf->max_v6, .socket = w->socket
 	};
+	const struct frag_conf frag = conf->frag.max ? conf->frag : frag_defaults;
 	char name[RTE_RING_NAMESIZE];
 	int rc = hash_key_random(&flows.key);
 
@@ -220,6 +222,9 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		"traffic", MODEL_SERVERS_MAX, sizeof(struct traffic), 64, w->socket);
 	w->l4.hop = rte_calloc_socket(
 		"hops", MODEL_SERVERS_MAX, sizeof(struct server_hop), 64, w->socket);
+	w->net->frags = frag_create(&frag, w->socket);
+	if (!w->net->frags)
+		return -ENOMEM;
 	if (!w->requests || !w->l4.flows || !w->l4.lports || !w->l4.sched || !w->l4.service ||
 		!w->l4.server || !w->l4.hop)
 		return -ENOMEM;
@@ -318,6 +323,10 @@ fail:
 
 static void worker_free(struct worker *w)
 {
+	if (w->net) {
+		frag_destroy(w->net->frags, w->net);
+		w->net->frags = NULL;
+	}
 	rte_free(w->l4.hop);
 	rte_free(w->l4.server);
 	rte_free(w->l4.service);

@@ -19,6 +19,7 @@
 #include "flow/steer.h"
 #include "l4/l4.h"
 #include "model/model.h"
+#include "net/frag.h"
 #include "net/net.h"
 #include "sched/sched.h"
 
@@ -88,6 +89,7 @@ struct workers_conf {
 	const struct snapshot *snapshot;
 	uint32_t max_v4, max_v6; /* flow entries a worker */
 	uint32_t persistence;    /* persistence entries a worker; 0: no table */
+	struct frag_conf frag;   /* max 0: frag_defaults */
 	struct idle_conf idle;
 	uint64_t tsc_hz; /* 0: the machine's counter */
 	uint64_t tsc;    /* now, where tsc_hz is not 0 */

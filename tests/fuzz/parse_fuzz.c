@@ -203,6 +203,10 @@ static void side_exit(struct net_worker *w, struct pkt *p)
 	case PKT_PUNT:
 		net_punt(w, p->mbuf);
 		break;
+	case PKT_FRAGMENT:
+		require(p->l4 + p->l4_len <= p->l3 + p->l3_len);
+		net_drop(w, p->mbuf, DROP_ip_fragment);
+		break;
 	case PKT_GO:
 	case PKT_ERROR:
 	case PKT_DROP:

@@ -126,6 +126,7 @@ static void make_frame(struct frame *f, const struct parse_case *c)
 #define EXT6(type, bytes) EXT(bytes), .ext_type = type
 #define GOES              .verdict = PKT_GO, .flags = PKT_VIRTUAL
 #define DROPS(r)          .verdict = PKT_DROP, .reason = DROP_##r
+#define FRAGMENT          .verdict = PKT_FRAGMENT
 #define PUNTS             .verdict = PKT_PUNT
 #define ECHO              .verdict = PKT_ICMP, .flags = PKT_VIRTUAL
 
@@ -272,11 +273,10 @@ static const struct parse_case cases[] = {
 	{ "option length 255", TCP4, EXT("\7\377\0\0"), DROPS(ip_header) },
 
 	/* IPv4 fragments */
-	{ "more fragments", TCP4, .edit = { { L3, 6, 0x20 } }, DROPS(ip_fragment) },
-	{ "last fragment", UDP4, .edit = { { L3, 7, 1 } }, DROPS(ip_fragment) },
-	{ "middle fragment", UDP4, .edit = { { L3, 6, 0x3f }, { L3, 7, 0xff } },
-		DROPS(ip_fragment) },
-	{ "fragment with DF", ICMP4, .edit = { { L3, 6, 0x60 } }, DROPS(ip_fragment) },
+	{ "more fragments", TCP4, .edit = { { L3, 6, 0x20 } }, FRAGMENT },
+	{ "last fragment", UDP4, .edit = { { L3, 7, 1 } }, FRAGMENT },
+	{ "middle fragment", UDP4, .edit = { { L3, 6, 0x3f }, { L3, 7, 0xff } }, FRAGMENT },
+	{ "fragment with DF", ICMP4, .edit = { { L3, 6, 0x60 } }, FRAGMENT },
 	{ "reserved bit", TCP4, .edit = { { L3, 6, 0x80 } }, GOES },
 
 	/* IPv4 addresses */
@@ -500,11 +500,10 @@ static const struct parse_case cases[] = {
 	{ "atomic fragment", TCP6, EXT6(44, TCP_ "\0\0\0\1\2\3\4"), GOES },
 	{ "atomic fragment udp6", UDP6, EXT6(44, UDP_ "\0\0\0\1\2\3\4"), GOES },
 	{ "atomic fragment, reserved bits", TCP6, EXT6(44, TCP_ "\7\0\6\1\2\3\4"), GOES },
-	{ "first fragment", TCP6, EXT6(44, TCP_ "\0\0\1\1\2\3\4"), DROPS(ip_fragment) },
-	{ "last fragment, IPv6", TCP6, EXT6(44, TCP_ "\0\0\10\1\2\3\4"), DROPS(ip_fragment) },
-	{ "fragment far away", UDP6, EXT6(44, UDP_ "\0\377\371\1\2\3\4"), DROPS(ip_fragment) },
-	{ "fragment behind options", TCP6, EXT6(0, OPT6("\x2c") TCP_ "\0\0\1\1\2\3\4"),
-		DROPS(ip_fragment) },
+	{ "first fragment", TCP6, EXT6(44, TCP_ "\0\0\1\1\2\3\4"), FRAGMENT },
+	{ "last fragment, IPv6", TCP6, EXT6(44, TCP_ "\0\0\10\1\2\3\4"), FRAGMENT },
+	{ "fragment far away", UDP6, EXT6(44, UDP_ "\0\377\371\1\2\3\4"), FRAGMENT },
+	{ "fragment behind options", TCP6, EXT6(0, OPT6("\x2c") TCP_ "\0\0\1\1\2\3\4"), FRAGMENT },
 	{ "authentication header", TCP6, EXT6(51, TCP_ "\4......................"),
 		DROPS(ip_protocol), .flags = PKT_VIRTUAL },
 	{ "esp", TCP6, EXT6(50, "........"), DROPS(ip_protocol), .flags = PKT_VIRTUAL },
