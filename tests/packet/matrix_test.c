@@ -54,6 +54,7 @@ static const struct row rows[] = {
 	{ "nat IPv6", NAT, C6, V6 "20", S6, NULL },
 	{ "fullnat IPv4", FULLNAT, C4, V4 "30", S4, O4 },
 	{ "fullnat IPv6", FULLNAT, C6, V6 "30", S6, O6 },
+	{ "fullnat IPv6 to IPv4", FULLNAT, C6, V6 "35", S4, O4 },
 	{ "ipip IPv4 in IPv4", IPIP, C4, V4 "40", S4, O4 },
 	{ "ipip IPv6 in IPv6", IPIP, C6, V6 "40", S6, O6 },
 	{ "ipip IPv6 in IPv4", IPIP, C6, V6 "45", S4, O4 },
@@ -361,11 +362,15 @@ static void error_to_server(struct run *r, const struct frame *sent, const struc
 	const struct bytes quote = packet(seen, 200);
 	struct bytes server;
 
-	mine.ttl = seen->ttl;
-	server = packet(&mine, quote.len - (mine.family == seen->family ? 0u : 20u));
 	error = want = too_big(seen, &quote);
 	got = harness_through(r->h, WAN, &error, LAN);
 	station(r, LAN, &got);
+	mine.ttl = seen->ttl;
+	if (mine.family != seen->family) { /* what IPv6 had no room for is lost */
+		mine.id = (uint16_t)(got.payload[4] << 8 | got.payload[5]);
+		mine.df = got.payload[6] & 0x40;
+	}
+	server = packet(&mine, quote.len - (mine.family == seen->family ? 0u : 20u));
 	if (is_tunnel(r)) {
 		tunnelled(r, want, &got);
 		return;
