@@ -4,6 +4,8 @@
  * well spread. Not run by the tests; corpus/parse was made with
  *
  *   ninja -C build tests/fuzz/parse_seeds && build/tests/fuzz/parse_seeds tests/fuzz/corpus/parse
+ *
+ * The ICMP errors there (error-*) were made by hand.
  */
 #include <ctype.h>
 #include <stdio.h>
