@@ -65,7 +65,7 @@ struct quote {
 static struct quote quote(const struct frame *f, uint16_t n)
 {
 	uint8_t buf[FRAME_MAX];
-	struct quote q;
+	struct quote q = { 0 };
 
 	q.len = (uint16_t)RTE_MIN(frame_build(f, buf) - 14, (size_t)n);
 	memcpy(q.b, buf + 14, q.len);
