@@ -18,6 +18,9 @@ extern const struct model_sched config_sched;
  */
 void crosscheck(const struct config *c, bool net_known, struct faults *faults);
 
+/* Its part about who serves a new flow: persistence, limits, backups. */
+void crosscheck_serve(const struct config *c, struct faults *faults);
+
 /* Its part about the addresses servers are spoken to from. */
 void crosscheck_sources(const struct config *c, bool net_known, struct faults *faults);
 

@@ -239,12 +239,12 @@ static int pool_order(const void *left, const void *right)
 	return strcmp((*a)->name, (*b)->name);
 }
 
-static const struct pool_conf *pool_of(const struct cross *x, const struct service_conf *s)
+static const struct pool_conf *pool_of(const struct cross *x, const char *name)
 {
-	const struct pool_conf wanted = { .name = s->pool }, *key = &wanted;
+	const struct pool_conf wanted = { .name = name }, *key = &wanted;
 	const struct pool_conf **found = NULL;
 
-	if (s->pool)
+	if (name)
 		found = bsearch(&key, x->pools, x->n_pools, sizeof(key), pool_order);
 	return found ? *found : NULL;
 }
@@ -543,20 +543,14 @@ static void check_client_address(struct cross *x, unsigned int i)
 			"out");
 }
 
-static void check_service(struct cross *x, unsigned int i)
+/* The servers of a pool of the service: its own, or a backup. */
+static void check_servers(struct cross *x, unsigned int i, const struct pool_conf *pool)
 {
 	const struct service_conf *s = &x->c->model.services[i];
-	const struct pool_conf *pool = pool_of(x, s);
 
-	if (x->net)
-		check_vips(x, i);
-	check_client_address(x, i);
-	if (!pool || s->mode == MODE_COUNT)
-		return;
 	if (pool->n_servers == 0)
 		fault_warn(x->faults, at(x, "services[%u].pool", i), "pool \"%s\" has no servers",
 			pool->name);
-	check_encapsulation(x, i);
 	if (s->mode == MODE_TUNNEL)
 		check_tunnel(x, i, pool);
 	else
@@ -567,6 +561,24 @@ static void check_service(struct cross *x, unsigned int i)
 		check_nat(x, i, pool);
 	else if (s->mode == MODE_FULLNAT)
 		check_fullnat(x, i, pool);
+}
+
+static void check_service(struct cross *x, unsigned int i)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	const struct pool_conf *pool = pool_of(x, s->pool);
+
+	if (x->net)
+		check_vips(x, i);
+	check_client_address(x, i);
+	if (!pool || s->mode == MODE_COUNT)
+		return;
+	check_encapsulation(x, i);
+	/* A circle of backups is a fault of its own. */
+	for (size_t n = 0; pool && n < x->n_pools; n++) {
+		check_servers(x, i, pool);
+		pool = pool_of(x, pool->backup);
+	}
 }
 
 static bool sort_names(struct cross *x)
@@ -610,6 +622,7 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 	for (unsigned int i = 0; i < c->model.n_pools; i++)
 		check_pool(&x, i);
 	crosscheck_sources(c, net_known, faults);
+	crosscheck_serve(c, faults);
 	for (unsigned int i = 0; i < c->model.n_services; i++)
 		check_service(&x, i);
 out:

@@ -273,6 +273,39 @@ static const struct bad_case cases[] = {
 				   "'toa', 'address': '192.0.2.10:80'")),
 		"services[0].client-address: toa is an option of TCP, and the service's "
 		"protocol is udp; leave this out\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'persistence': {}, 'address': '192.0.2.10:80'")),
+		"warning: services[0].persistence.timeout: 300 s is shorter than what a connection "
+		"may be idle (tcp-established, 900 s): a client can lose its server while it is "
+		"connected to it\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'persistence': {'timeout': '1h'}, 'address': "
+				   "'192.0.2.10:80'")),
+		"" },
+	{ AROUND(POOL
+		  ", 'services': [{'name': 'a', 'pool': 'web', 'mode': 'nat', 'address': "
+		  "'192.0.2.10:80', 'persistence': {'timeout': '1h', 'group': 'g'}}, {'name': 'b', "
+		  "'pool': 'web', 'mode': 'nat', 'address': '192.0.2.10:443', 'persistence': "
+		  "{'timeout': '2h', 'group': 'g'}}, {'name': 'c', 'pool': 'web', 'mode': 'nat', "
+		  "'address': '192.0.2.10:444', 'persistence': {'timeout': '1h', 'group': 'g', "
+		  "'prefix': 24}}]"),
+		"warning: services[1].persistence: time-out 7200 s; service \"a\" of the same "
+		"group \"g\" has 3600 s, and the one used last counts\n"
+		"services[2].persistence: prefixes 24 and 128; service \"a\" of the same group "
+		"\"g\" has 32 and 128, and what they share is found by one prefix only\n" },
+	{ AROUND("'pools': [{'name': 'web', 'when-full': 'refuse', 'backup': 'c'}, {'name': 'b', "
+		 "'backup': 'c', 'max-connections': 5, 'when-full': 'refuse', 'servers': "
+		 "[{'name': 'a', 'address': '10.0.0.11'}]}, {'name': 'c', 'backup': 'b'}, {'name': "
+		 "'d', 'backup': 'd'}, {'name': 'e', 'backup': 'wev'}]"),
+		"warning: pools[0].when-full: without effect: no server of the pool has "
+		"\"max-connections\"\n"
+		"pools[4].backup: no pool is called \"wev\"; did you mean \"web\"?\n"
+		"pools[1].backup: backups go round in a circle: \"b\" -> \"c\" -> \"b\"\n"
+		"pools[3].backup: backups go round in a circle: \"d\" -> \"d\"\n" },
+	{ AROUND("'pools': [{'name': 'web', 'backup': 'six', 'servers': [{'name': 'a', 'address': "
+		 "'10.0.0.11'}]}, {'name': 'six', 'servers': [{'name': 'b', 'address': "
+		 "'2001:db8:2::11'}]}], " SERVICE("'mode': 'nat', 'address': '192.0.2.10:80'")),
+		"services[0].pool: server \"b\" (2001:db8:2::11) of pool \"six\" is IPv6, and "
+		"the service has an IPv4 address; mode nat needs servers of the family of all "
+		"addresses: make a service and a pool for each family\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "

@@ -59,6 +59,10 @@ void rpc_error(struct rpc_call *call, int code, const char *fmt, ...)
 void rpc_faults(struct rpc_call *call, int code, const char *what, const struct faults *faults);
 json_t *rpc_faults_json(const struct faults *faults);
 
+/* rpc_session.c: a server by "POOL/SERVER", or by its own name where no other pool has one of that
+ * name. NULL when there is none: the call has been answered so. */
+const struct server *rpc_find_server(struct ctl *c, const char *name, struct rpc_call *call);
+
 /*
  * For calls that need the workers: step is called each turn of the loop until it returns true; it
  * has answered then and freed state. When rpc_gone() the client no longer listens: step may stop as

@@ -31,9 +31,7 @@ struct session_walk {
 
 /* ---- what is asked for -------------------------------------------------------------------- */
 
-/* A server by "POOL/SERVER", or by its own name where no other pool has one of that name. Answers
- * when there is none. */
-static const struct server *server_wanted(struct ctl *c, const char *name, struct rpc_call *call)
+const struct server *rpc_find_server(struct ctl *c, const char *name, struct rpc_call *call)
 {
 	const struct model *m = ctl_model(c);
 	const struct server *found = NULL;
@@ -84,7 +82,7 @@ static bool filter_read(
 		f->service = s->slot;
 	}
 	if (server) {
-		const struct server *s = server_wanted(c, server, call);
+		const struct server *s = rpc_find_server(c, server, call);
 
 		if (!s)
 			return false;

@@ -55,13 +55,16 @@ static void run_whole(struct worker *w)
 {
 	struct rte_mbuf *mbufs[BURST_MAX];
 	const bool handed_over = w->burst.handed_over;
+	struct question *const answers = w->l4.answers; /* of other packets */
 	const unsigned int n = frag_take(w->net, mbufs);
 
 	if (likely(n == 0))
 		return;
 	/* Counted they are, as fragments. */
 	w->burst.handed_over = true;
+	w->l4.answers = NULL;
 	pipeline_run(w, mbufs, n);
+	w->l4.answers = answers;
 	w->burst.handed_over = handed_over;
 }
 

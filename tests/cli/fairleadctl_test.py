@@ -94,8 +94,8 @@ REQUESTS = [
 # What is no command: (words, what standard error begins with).
 WRONG = [
     (["sevice", "list"], 'fairleadctl: no command "sevice"; did you mean "service"?\n'),
-    (["zebra"], 'fairleadctl: no command "zebra"; there is: service pool server session port neighbour route worker '
-                'stats config daemon rpc\n'),
+    (["zebra"], 'fairleadctl: no command "zebra"; there is: service pool server session persistence port neighbour '
+                'route worker stats config daemon rpc\n'),
     (["server", "drian", "web", "a"], 'fairleadctl: no verb "drian"; did you mean "drain"?\n'),
     (["route", "xyzzy"], 'fairleadctl: no verb "xyzzy"; there is: list\n'),
     (["route"], "fairleadctl: route what?\n"),
@@ -111,15 +111,15 @@ WRONG = [
 ]
 
 SERVER = {"pool": "web", "name": "webA", "address": "10.0.0.11:80", "weight": 2, "effective_weight": 2,
-          "state": "enabled", "active": 12, "connections": 345678, "refused": 0, "packets_in": 1, "bytes_in": 1536,
-          "packets_out": 1, "bytes_out": 123456789012}
+          "state": "enabled", "active": 12, "connections": 345678, "refused": 0, "limit": 500, "current": 12,
+          "overflowed": 3, "packets_in": 1, "bytes_in": 1536, "packets_out": 1, "bytes_out": 123456789012}
 
 # What is printed: (words, answers by method, standard output, standard error, exit).
 PRINTED = [
     (["server", "list"], {"server.list": [SERVER, {**SERVER, "name": "webB", "active": 7}]},
-     "POOL  NAME  ADDRESS       WEIGHT  STATE    ACTIVE  CONNECTIONS  BYTES IN  BYTES OUT\n"
-     "web   webA  10.0.0.11:80       2  enabled      12       345678   1.5 KiB  115.0 GiB\n"
-     "web   webB  10.0.0.11:80       2  enabled       7       345678   1.5 KiB  115.0 GiB\n", "", DONE),
+     "POOL  NAME  ADDRESS       WEIGHT  STATE    LIMIT  CURRENT  OVERFLOWED  ACTIVE  CONNECTIONS  BYTES IN  BYTES OUT\n"
+     "web   webA  10.0.0.11:80       2  enabled    500       12           3      12       345678   1.5 KiB  115.0 GiB\n"
+     "web   webB  10.0.0.11:80       2  enabled    500       12           3       7       345678   1.5 KiB  115.0 GiB\n", "", DONE),
     (["server", "list"], {"server.list": []}, "none\n", "", DONE),
     (["--json", "server", "list"], {"server.list": [{"b": 1, "a": [None, 1.5, "ü"]}]},
      '[{"b":1,"a":[null,1.5,"ü"]}]\n', "", DONE),
@@ -144,8 +144,8 @@ PRINTED = [
      {"pool.show": {"name": "web", "scheduler": "maglev", "services": ["a", "b"], "servers": [SERVER],
                     "configuration": {"name": "web"}}},
      "name       web\nscheduler  maglev\nservices   a,b\n\nSERVERS\n"
-     "POOL  NAME  ADDRESS       WEIGHT  STATE    ACTIVE  CONNECTIONS  BYTES IN  BYTES OUT\n"
-     "web   webA  10.0.0.11:80       2  enabled      12       345678   1.5 KiB  115.0 GiB\n"
+     "POOL  NAME  ADDRESS       WEIGHT  STATE    LIMIT  CURRENT  OVERFLOWED  ACTIVE  CONNECTIONS  BYTES IN  BYTES OUT\n"
+     "web   webA  10.0.0.11:80       2  enabled    500       12           3      12       345678   1.5 KiB  115.0 GiB\n"
      '\nCONFIGURATION\n{\n  "name": "web"\n}\n', "", DONE),
     (["pool", "add", "p"], {"pool.add": {"warnings": []}}, "", "", DONE),
     (["server", "drain", "web", "webX"], {"server.drain": NOT_FOUND}, "",
@@ -271,7 +271,7 @@ def check_help(path):
     same("exit", everything.returncode, DONE)
     same("nothing said", (ctl(path).returncode, ctl(path).stdout), (USAGE, everything.stdout))
     nouns = [line.split()[0] for line in everything.stdout.splitlines() if line.startswith("  ") and line[2].islower()]
-    assert len(nouns) == 12, nouns
+    assert len(nouns) == 13, nouns
     for noun in nouns:
         of_noun = ctl(path, noun, "--help")
         same(noun, (of_noun.returncode, of_noun.stdout), (DONE, ctl(path, "help", noun).stdout))

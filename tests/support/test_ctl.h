@@ -160,6 +160,7 @@ static inline struct test_ctl *test_ctl_open_workers(
 		.snapshot = &t->snapshot,
 		.max_v4 = 1024,
 		.max_v6 = 1024,
+		.persistence = 64,
 		.tsc_hz = TEST_TSC };
 	target->workers = workers_create(&conf, &faults);
 	if (!target->workers)
