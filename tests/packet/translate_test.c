@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "harness.h"
+#include "pieces.h"
 
 #define TCP     6
 #define UDP     17
@@ -25,7 +26,7 @@
 #define ROUTER4 "203.0.113.9"
 #define ROUTER6 "2001:db8:99::9"
 
-static uint8_t text[1500];
+static uint8_t text[3000];
 
 struct shape {
 	unsigned int workers;
@@ -350,6 +351,72 @@ static void test_split(void **state)
 	harness_destroy(h);
 }
 
+/* Sends it in fragments, the last one first, and puts together what comes out of it. */
+static struct frame in_pieces(struct harness *h, uint16_t in, struct frame *f, uint32_t id)
+{
+	static uint8_t frame[PIECES_FRAME];
+	static struct piece piece[8];
+	static struct pieces pieces;
+	const struct captured *c;
+	const char *wrong = NULL;
+	struct whole *w = NULL;
+	struct frame got;
+	unsigned int n;
+	size_t len;
+
+	memset(&pieces, 0, sizeof(pieces));
+	memcpy(f->eth_dst, h->nic[in]->mac.addr_bytes, 6);
+	n = pieces_cut(frame, frame_build(f, frame), 1152, id, piece, RTE_DIM(piece));
+	assert_int_equal(n, 3);
+	while (n--) {
+		assert_true(harness_inject(h, in, ANY_QUEUE, piece[n].data, piece[n].len));
+		harness_step(h);
+	}
+	while (!w && (c = harness_take(h))) {
+		assert_int_equal(c->nic, in == WAN ? LAN : WAN);
+		assert_true(c->len <= 14 + 1280);
+		w = pieces_add(&pieces, c->data, c->len, &len, &wrong);
+		assert_null(wrong);
+	}
+	if (!w) {
+		harness_print_drops(h);
+		fail_msg("nothing whole came out");
+	}
+	assert_null(frame_read(w->data, len, &got));
+	return got;
+}
+
+static void test_fragments(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(shapes); i++) {
+		struct harness *h = start(&shapes[i]);
+
+		for (uint16_t port = 40000; port < 40008; port++) {
+			struct frame first = open_flow(h, UDP, port), f, got;
+
+			f = from_client(UDP, port, 0, 2990);
+			got = in_pieces(h, WAN, &f, port);
+			/* All of it may be split again. */
+			frame_address(&f, f.src, SOURCE);
+			frame_address(&f, f.dst, SERVER);
+			f.sport = got.sport;
+			f.dport = 8080;
+			f.id = got.id;
+			check(h, LAN, f, &got);
+			assert_int_equal(got.sport, first.sport);
+
+			f = from_server(&first, 0, 2991);
+			f.df = false;
+			f.no_checksum = port & 1;
+			got = in_pieces(h, LAN, &f, port);
+			check_client(h, &f, port, &got);
+		}
+		assert_int_equal(harness_all_drops(h), 0);
+		harness_destroy(h);
+	}
+}
+
 static void test_hop_limit(void **state)
 {
 	(void)state;
@@ -480,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_first_too_big),
 		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_hop_limit),
 		cmocka_unit_test(test_errors),
 	};
