@@ -9,6 +9,7 @@
  */
 #include <netinet/in.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_ether.h>
 #include <rte_icmp.h>
 #include <rte_ip.h>
@@ -146,6 +147,12 @@ static void echo_reply(struct pkt *p, const struct addr *to)
 	memcpy(&after, p->l4, 2);
 	/* The pseudo header of ICMPv6 sums up to the same with its addresses swapped. */
 	icmp->icmp_cksum = wire_adjust(icmp->icmp_cksum, wire_diff2(before, after));
+	/* A reply may be zeros alone: the one sum that an adjustment cannot tell from 0xffff (RFC
+	 * 1624, 3). */
+	if (unlikely(icmp->icmp_cksum == 0) && p->family == 4 &&
+		wire_sum_mbuf(p->mbuf, (uint32_t)(p->l4 - rte_pktmbuf_mtod(p->mbuf, uint8_t *)),
+			p->l4_len, 0) == 0)
+		icmp->icmp_cksum = 0xffff;
 
 	uint8_t *l3 = p->l4 - header_len(p->family);
 

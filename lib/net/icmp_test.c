@@ -152,6 +152,34 @@ static void echo_is_answered(void **state)
 	}
 }
 
+/* A reply of nothing but zeros has the checksum 0xffff. */
+static void echo_of_zeros(void **state)
+{
+	static const uint16_t lengths[] = { 8, 9, 64 };
+	struct rte_mbuf *m;
+	struct frame q;
+	uint16_t nic;
+
+	meet_client(false);
+	for (unsigned int i = 0; i < RTE_DIM(lengths); i++) {
+		struct frame_spec s = from_client(false, net[0].own);
+		const uint8_t *l4;
+
+		s.payload = lengths[i] - 8;
+		frame_build(&q, &s);
+		memset(q.b + q.l4, 0, lengths[i]);
+		q.b[q.l4] = 8;
+		q.b[q.l4 + 2] = 0xf7;
+		q.b[q.l4 + 3] = 0xff;
+		assert_int_equal(input(frame_mbuf(pool, q.b, q.len))->verdict, PKT_TAKEN);
+		m = lab_next(&nic);
+		assert_non_null(m);
+		l4 = rte_pktmbuf_mtod_offset(m, const uint8_t *, q.l4);
+		assert_int_equal(l4[0], 0);
+		assert_int_equal(l4[2] << 8 | l4[3], 0xffff);
+	}
+}
+
 /* Options and extension headers stay behind; padding too. */
 static void echo_reply_is_plain(void **state)
 {
@@ -522,6 +550,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(echo_is_answered),
+		TEST(echo_of_zeros),
 		TEST(echo_reply_is_plain),
 		TEST(echo_reply_keeps),
 		TEST(echo_on_a_vlan),
