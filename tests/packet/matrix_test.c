@@ -88,6 +88,7 @@ struct run {
 	struct harness *h;
 	uint16_t port;  /* the client's, of this flow */
 	uint16_t local; /* FULLNAT: ours, of this flow */
+	bool split;     /* the packet came in fragments, and may leave in some */
 	char name[96];
 };
 
@@ -236,7 +237,7 @@ static void tunnelled(const struct run *r, struct frame inner, const struct fram
 	frame_address(&want, want.src, r->row->source);
 	frame_address(&want, want.dst, r->row->server);
 	want.id = want.family == 4 ? got->id : 0;
-	want.df = want.family == 4 && (inner.df || !v4);
+	want.df = want.family == 4 && (v4 ? inner.df : !r->split);
 	same(r, "in the tunnel", LAN, want, got);
 }
 
@@ -262,6 +263,8 @@ static void check_forward(struct run *r, const struct frame *sent, const struct 
 		assert_true(r->local >= 1024);
 		frame_address(&want, want.src, r->row->source);
 		want.sport = r->local;
+		if (r->split) /* what leaves split from another source is numbered anew */
+			want.id = got->id;
 	}
 	same(r, "to the server", LAN, want, got);
 }
@@ -277,6 +280,8 @@ static void check_return(struct run *r, const struct frame *sent, const struct f
 	frame_address(&want, want.dst, r->row->client);
 	want.sport = PORT;
 	want.dport = r->port;
+	if (r->split)
+		want.id = got->id;
 	same(r, "to the client", WAN, want, got);
 }
 
@@ -299,6 +304,91 @@ static struct frame back(struct run *r, const struct frame *sent)
 	check_return(r, sent, &got);
 	got.payload = sent->payload;
 	return got;
+}
+
+/* ---- fragments ------------------------------------------------------------------------------ */
+
+/* The one packet that came out, whole or in fragments. */
+static struct frame put_together(struct run *r, uint16_t nic)
+{
+	static struct pieces pieces;
+	static struct captured last;
+	const struct captured *c;
+	const char *wrong = "nothing";
+	struct frame got = { 0 };
+	bool done = false;
+
+	while ((c = harness_take(r->h)) != NULL) {
+		const uint8_t *data = c->data;
+		size_t len = c->len;
+
+		assert_false(done);
+		assert_int_equal(c->nic, nic);
+		if (pieces_is_fragment(data, len)) {
+			struct whole *w = pieces_add(&pieces, data, len, &len, &wrong);
+
+			assert_null(wrong);
+			if (!w)
+				continue;
+			data = w->data;
+		}
+		assert_true(len <= sizeof(last.data));
+		memcpy(last.data, data, len);
+		wrong = frame_read(last.data, len, &got);
+		done = true;
+	}
+	if (wrong) {
+		harness_print_drops(r->h);
+		fail_msg("%s: of fragments came %s", r->name, wrong);
+	}
+	assert_true(done);
+	return got;
+}
+
+/* Three fragments of the packet in this order. */
+static struct frame in_pieces(
+	struct run *r, uint16_t in, const struct frame *f, uint16_t out, unsigned int order)
+{
+	static const uint8_t orders[][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 },
+		{ 2, 0, 1 }, { 2, 1, 0 } };
+	const struct harness_host *from = harness_find_host(r->h, in, f->src, f->family);
+	struct frame g = *f;
+	struct piece piece[3];
+	uint8_t whole[FRAME_MAX];
+
+	memcpy(g.eth_dst, r->h->nic[in]->mac.addr_bytes, 6);
+	memcpy(g.eth_src, (from ? from : &r->h->host[f->family == 6])->mac, 6);
+	assert_int_equal(
+		pieces_cut(whole, frame_build(&g, whole), 104, f->id ? f->id : 99u, piece, 3), 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct piece *p = &piece[orders[order][i]];
+
+		assert_null(harness_take(r->h));
+		assert_true(harness_inject(r->h, in, ANY_QUEUE, p->data, p->len));
+		harness_step(r->h);
+	}
+	return put_together(r, out);
+}
+
+static void fragments(struct run *r)
+{
+	r->split = true;
+	for (unsigned int order = 0; order < 6; order++) {
+		struct frame sent = from_client(r, FRAME_ACK, (uint16_t)(280 + order)), seen, reply;
+
+		sent.df = false;
+		sent.id = sent.family == 4 ? (uint16_t)(r->port + order) : 0;
+		seen = in_pieces(r, WAN, &sent, LAN, order);
+		check_forward(r, &sent, &seen);
+		if (!two_way(r))
+			continue;
+		reply = from_server(r, &seen, (uint16_t)(270 + order));
+		reply.df = false;
+		reply.id = reply.family == 4 ? (uint16_t)(r->port + order) : 0;
+		seen = in_pieces(r, LAN, &reply, WAN, order);
+		check_return(r, &reply, &seen);
+	}
+	r->split = false;
 }
 
 /* ---- errors --------------------------------------------------------------------------------- */
@@ -447,6 +537,9 @@ static void run_flow(struct run *r)
 			error_to_server(r, &reply, &reply);
 		}
 	}
+	/* They go to a worker of their own first. */
+	if (!r->shape->conf.to_owner)
+		fragments(r);
 }
 
 static void test_run(void **state)
