@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fragments through the whole pipeline: DR and NAT, both ways, any order, any worker; what leaves is
- * in fragments again, which are put together here and compared with the datagram as it ought to be.
+ * Fragments through the whole pipeline: DR and NAT, both ways, any order, any worker; what leaves
+ * is in fragments again, which are put together here and compared with the datagram as it ought to
+ * be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,14 +15,14 @@
 #include "harness.h"
 #include "pieces.h"
 
-#define TCP      6
-#define UDP      17
-#define ICMP     1
-#define ICMP6    58
-#define PIECES   64
-#define LAN_MTU  1400
-#define CLIENT4  "198.51.100.7"
-#define CLIENT6  "2001:db8:c::7"
+#define TCP     6
+#define UDP     17
+#define ICMP    1
+#define ICMP6   58
+#define PIECES  64
+#define LAN_MTU 1400
+#define CLIENT4 "198.51.100.7"
+#define CLIENT6 "2001:db8:c::7"
 
 struct path {
 	const char *name, *client, *vip;
@@ -31,7 +32,10 @@ struct path {
 };
 
 #define BOTH(...)                                                                                  \
-	{ __VA_ARGS__, .workers = 1 }, { __VA_ARGS__, .workers = 3 }
+	{ __VA_ARGS__, .workers = 1 },                                                             \
+	{                                                                                          \
+		__VA_ARGS__, .workers = 3                                                          \
+	}
 
 static const struct path paths[] = {
 	BOTH("DR IPv4 TCP", CLIENT4, "192.0.2.10", TCP, false),
