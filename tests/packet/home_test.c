@@ -28,6 +28,7 @@ struct path {
 	const char *vip, *client; /* without its last number */
 	bool nat;
 	unsigned int workers;
+	const char *mode; /* in place of the file's */
 };
 
 #define BOTH(...)                                                                                  \
@@ -45,12 +46,21 @@ static const struct path paths[] = {
 	BOTH("nat4-udp", "nat4", UDP, "192.0.2.20", "198.51.100.", true),
 	BOTH("nat6-tcp", "nat6", TCP, "2001:db8:1::20", "2001:db8:c::", true),
 	BOTH("nat6-udp", "nat6", UDP, "2001:db8:1::20", "2001:db8:c::", true),
+	{ "nat4-udp", "nat4", UDP, "192.0.2.20", "198.51.100.", true, 3, "fullnat" },
+	{ "nat6-tcp", "nat6", TCP, "2001:db8:1::20", "2001:db8:c::", true, 3, "fullnat" },
 };
 
 static struct harness *lab(const struct path *p)
 {
-	return harness_create(
+	struct harness *h = harness_create(
 		&(struct harness_conf){ .file = "forward.json", .workers = p->workers });
+	json_t *doc = harness_document(h);
+
+	if (p->mode)
+		json_object_set_new(
+			harness_named(doc, "services", p->service), "mode", json_string(p->mode));
+	harness_apply(h, doc);
+	return h;
 }
 
 /* ---- changing the configuration -------------------------------------------------------------- */
