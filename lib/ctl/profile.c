@@ -316,6 +316,36 @@ static const char *profile_dir(void)
 	return strncmp(exe, BUILD_DIR "/", sizeof(BUILD_DIR)) ? PROFILE_DIR : SOURCE_PROFILE_DIR;
 }
 
+/* A bond can do what all of its members can. */
+static int load_members(const char *device, struct nic_profile *bond, struct faults *faults)
+{
+	const unsigned int n = device_member_count(device);
+	int rc = 0;
+
+	for (unsigned int k = 0; rc == 0 && k < n && k < NIC_MEMBERS_MAX; k++) {
+		struct nic_profile member = nic_profile_default;
+		struct device_spec spec;
+		char text[96], err[8];
+
+		device_member(device, k, text, sizeof(text));
+		if (device_parse(text, 0, &spec, err, sizeof(err)) || spec.pci)
+			continue;
+		rc = profile_load(profile_dir(), spec.driver, &member, faults);
+		memcpy(bond->member_args[k], member.devargs, sizeof(member.devargs));
+		bond->rx_without |= member.rx_without;
+		bond->tx_without |= member.tx_without;
+		bond->rss &= member.rss;
+		if (member.burst && (!bond->burst || member.burst < bond->burst))
+			bond->burst = member.burst;
+		if (member.max_queues &&
+			(!bond->max_queues || member.max_queues < bond->max_queues))
+			bond->max_queues = member.max_queues;
+		if (member.eal_args[0] && !bond->eal_args[0])
+			memcpy(bond->eal_args, member.eal_args, sizeof(bond->eal_args));
+	}
+	return rc;
+}
+
 struct nic_profile **profiles_load(
 	const char *const *devices, unsigned int n, struct faults *faults)
 {
@@ -335,6 +365,8 @@ struct nic_profile **profiles_load(
 			*profiles[i] = nic_profile_default;
 		else
 			one = profile_load(profile_dir(), spec.driver, profiles[i], faults);
+		if (one == 0)
+			one = load_members(devices[i], profiles[i], faults);
 		rc = one ? one : rc;
 	}
 	if (!profiles)

@@ -188,6 +188,21 @@ static void port_counters(json_t *o, const struct ctl *c, uint8_t id)
 	set_count(o, "tx_bytes", sum.tx_bytes);
 }
 
+/* The devices of a bond. */
+static json_t *members(const struct nic *nic)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < nic->n_members; i++) {
+		const struct nic_member *m = &nic->member[i];
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:b}", "device", m->device, "link",
+				      m->up ? "up" : "down", "active", m->active));
+	}
+	return list;
+}
+
 json_t *view_port(const struct ctl *c, const struct port *p)
 {
 	const struct nic *nic = p->nic < c->target.n_nics ? c->target.nics[p->nic] : NULL;
@@ -205,6 +220,8 @@ json_t *view_port(const struct ctl *c, const struct port *p)
 		json_object_set_new(o, "link", json_string(nic->up ? "up" : "down"));
 		set_count(o, "speed", nic->speed);
 		set_count(o, "queues", nic->rxqs);
+		if (nic->n_members)
+			json_object_set_new(o, "members", members(nic));
 		json_object_set_new(
 			o, "steering", json_string(steering_text(c->target.workers, nic)));
 	}

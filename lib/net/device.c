@@ -18,8 +18,8 @@
 
 static const char forms[] =
 	"a PCI address (0000:3b:00.0), af_packet:IFACE, af_xdp:IFACE, tap:NAME, "
-	"memif:PATH[,role=server], ring:NAME, pcap:IN[,OUT] or a vdev string of "
-	"DPDK (net_...)";
+	"memif:PATH[,role=server], ring:NAME, pcap:IN[,OUT], bond:MODE,DEVICE,DEVICE or a vdev "
+	"string of DPDK (net_...)";
 
 struct text {
 	char *at;
@@ -269,6 +269,108 @@ static int parse_pci(const char *device, struct device_spec *out, struct text *e
 	return set_arg(out, err, "%s%s", out->name, device + len);
 }
 
+/* ---- bonds ----------------------------------------------------------------------------------- */
+
+static const char *const plain_forms[] = {
+	"af_packet:", "af_xdp:", "tap:", "memif:", "ring:", "pcap:", "bond:", "net_", "eth_", NULL
+};
+
+/* Whether a device begins here, rather than an argument of the one before. */
+static bool begins_device(const char *s)
+{
+	size_t hex = strspn(s, "0123456789abcdefABCDEF");
+
+	for (unsigned int i = 0; plain_forms[i]; i++)
+		if (!strncmp(s, plain_forms[i], strlen(plain_forms[i])))
+			return true;
+	return hex > 0 && hex <= 8 && s[hex] == ':';
+}
+
+/* The k-th member and its length; NULL: there is none. */
+static const char *member_at(const char *device, unsigned int k, size_t *len)
+{
+	const char *at = strncmp(device, "bond:", 5) ? NULL : strchr(device, ',');
+
+	for (; at; k--) {
+		const char *end = ++at;
+
+		do {
+			end += strcspn(end, ",");
+		} while (*end == ',' && !begins_device(end + 1) && end++);
+		*len = (size_t)(end - at);
+		if (k == 0)
+			return at;
+		at = *end == ',' ? end : NULL;
+	}
+	return NULL;
+}
+
+unsigned int device_member_count(const char *device)
+{
+	unsigned int n = 0;
+	size_t len;
+
+	while (member_at(device, n, &len))
+		n++;
+	return n;
+}
+
+void device_member(const char *device, unsigned int k, char *out, size_t size)
+{
+	size_t len = 0;
+	const char *at = member_at(device, k, &len);
+
+	snprintf(out, size, "%.*s", (int)len, at ? at : "");
+}
+
+unsigned int device_member_index(unsigned int index, unsigned int k)
+{
+	return (index + 1) * 100 + k;
+}
+
+static int parse_bond(
+	const char *rest, unsigned int index, struct device_spec *out, struct text *err)
+{
+	static const struct {
+		const char *name, *args;
+	} modes[] = {
+		{ "active-backup", "mode=1" },
+		/* By addresses and ports: behind a router all have one MAC. */
+		{ "lacp", "mode=4,xmit_policy=l34" },
+	};
+	const char *device = rest - strlen("bond:"), *args = NULL;
+	unsigned int n = device_member_count(device);
+	size_t len = strcspn(rest, ",");
+	char text[96], arg[sizeof(out->arg)];
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (len == strlen(modes[i].name) && !strncmp(rest, modes[i].name, len))
+			args = modes[i].args;
+	if (!args)
+		return wrong(err, "bond wants a mode, active-backup or lacp, not \"%.*s\"",
+			(int)len, rest);
+	if (n < 2 || n > NIC_MEMBERS_MAX)
+		return wrong(err, "a bond has 2 to %d devices, not %u: bond:lacp,DEVICE,DEVICE",
+			NIC_MEMBERS_MAX, n);
+	snprintf(out->name, sizeof(out->name), "net_bonding%u", index);
+	snprintf(out->driver, sizeof(out->driver), "net_bonding");
+	snprintf(arg, sizeof(arg), "%s,%s", out->name, args);
+	for (unsigned int k = 0; k < n; k++) {
+		struct device_spec member;
+
+		member_at(device, k, &len);
+		device_member(device, k, text, sizeof(text));
+		if (len >= sizeof(text))
+			return wrong(err, "a member has at most %zu characters", sizeof(text) - 1);
+		if (!strncmp(text, "bond:", 5))
+			return wrong(err, "a bond is made of devices, not of bonds");
+		if (device_parse(text, device_member_index(index, k), &member, err->at, err->size))
+			return -EINVAL;
+		snprintf(arg + strlen(arg), sizeof(arg) - strlen(arg), ",slave=%s", member.name);
+	}
+	return set_arg(out, err, "%s", arg);
+}
+
 int device_parse(
 	const char *device, unsigned int index, struct device_spec *out, char *err, size_t err_size)
 {
@@ -282,6 +384,7 @@ int device_parse(
 		{ "memif:", parse_memif },
 		{ "ring:", parse_ring },
 		{ "pcap:", parse_pcap },
+		{ "bond:", parse_bond },
 	};
 	struct text text = { err, err_size };
 	const char *colon = strchr(device, ':');

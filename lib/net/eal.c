@@ -222,14 +222,38 @@ static void add_profile_args(struct eal_args *a, const struct eal_plan *plan)
 	}
 }
 
+/* The k-th member of device i, with its profile's arguments. 0, or -EINVAL. */
+static int member_spec(
+	const struct eal_plan *plan, unsigned int i, unsigned int k, struct device_spec *out)
+{
+	const struct nic_profile *profile = plan->profiles ? plan->profiles[i] : NULL;
+	char text[sizeof(((struct nic_member *)0)->device)], err[8];
+
+	device_member(plan->devices[i], k, text, sizeof(text));
+	if (device_parse(text, device_member_index(i, k), out, err, sizeof(err)))
+		return -EINVAL;
+	return profile ? device_add_args(out, profile->member_args[k]) : 0;
+}
+
+static void add_device(struct eal_args *a, const struct device_spec *spec, bool *pci)
+{
+	args_add2(a, spec->pci ? "-a" : "--vdev", spec->arg);
+	*pci |= spec->pci;
+}
+
 static void add_devices(
 	struct eal_args *a, const struct eal_plan *plan, const struct device_spec *specs)
 {
 	bool pci = false;
 
 	for (unsigned int i = 0; i < plan->n_devices; i++) {
-		args_add2(a, specs[i].pci ? "-a" : "--vdev", specs[i].arg);
-		pci |= specs[i].pci;
+		struct device_spec member;
+
+		/* A bond looks for its members when it is made. */
+		for (unsigned int k = 0; k < device_member_count(plan->devices[i]); k++)
+			if (member_spec(plan, i, k, &member) == 0)
+				add_device(a, &member, &pci);
+		add_device(a, &specs[i], &pci);
 	}
 	for (unsigned int i = 0; i < plan->n_kernels; i++) {
 		struct device_spec spec;
@@ -337,9 +361,20 @@ static int check_probed(const struct eal_plan *plan, const struct device_spec *s
 	int rc = 0;
 
 	for (unsigned int i = 0; i < plan->n_devices; i++) {
+		struct device_spec member;
+
+		snprintf(path, sizeof(path), "ports[%u].device", i);
+		for (unsigned int k = 0; k < device_member_count(plan->devices[i]); k++) {
+			if (member_spec(plan, i, k, &member) || nic_probed(member.name))
+				continue;
+			fault_add(faults, path, "%s: %s%s did not take %s; DPDK says: %s",
+				plan->devices[i], member.pci ? "DPDK's drivers" : "the driver ",
+				member.driver, member.pci ? member.name : member.iface,
+				captured(c, member.name, lines, sizeof(lines)));
+			rc = -ENODEV;
+		}
 		if (nic_probed(specs[i].name))
 			continue;
-		snprintf(path, sizeof(path), "ports[%u].device", i);
 		fault_add(faults, path, "%s: %s%s did not take it; DPDK says: %s", plan->devices[i],
 			specs[i].pci ? "DPDK's drivers" : "the driver ", specs[i].driver,
 			captured(c, specs[i].name, lines, sizeof(lines)));

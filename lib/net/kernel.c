@@ -27,6 +27,7 @@
 #define DESCRIPTORS 128 /* net_tap holds as many packets ready */
 #define TAKE_MAX    64  /* packets of one worker at a time */
 #define POLL_BURSTS 4   /* bursts of one interface at a time */
+#define HUSHED_MAX  (NIC_MAX * NIC_MEMBERS_MAX)
 
 #define ND_ADVERT   136
 
@@ -46,7 +47,7 @@ struct kernel {
 	struct nic **nics;
 	unsigned int n_nics;
 	int netlink;
-	struct kernel_hush hush[NIC_MAX];
+	struct kernel_hush hush[HUSHED_MAX];
 	struct share *of_port[NET_PORTS_MAX];
 	unsigned int n;
 	struct share share[];
@@ -141,7 +142,7 @@ void kernel_close(struct kernel *k)
 		rte_eth_dev_close(k->share[i].ethdev);
 		free(k->share[i].link.addresses);
 	}
-	for (unsigned int i = 0; i < NIC_MAX; i++)
+	for (unsigned int i = 0; i < HUSHED_MAX; i++)
 		kernel_hear(&k->hush[i]);
 	if (k->netlink >= 0)
 		close(k->netlink);
@@ -197,6 +198,16 @@ static uint16_t share_mtu(const struct share *s, uint16_t want)
 	return rte_eth_dev_set_mtu(s->ethdev, RTE_ETHER_MTU) ? want : RTE_ETHER_MTU;
 }
 
+static void hush(struct kernel *k, const char *interface)
+{
+	unsigned int i = 0;
+
+	while (i < HUSHED_MAX && k->hush[i].name[0] && strcmp(k->hush[i].name, interface) != 0)
+		i++;
+	if (i < HUSHED_MAX)
+		kernel_hush(&k->hush[i], interface);
+}
+
 static void share_sync(struct kernel *k, struct share *s, const struct port *p)
 {
 	const struct nic *nic = k->nics[p->nic];
@@ -209,7 +220,10 @@ static void share_sync(struct kernel *k, struct share *s, const struct port *p)
 	s->port = p->id;
 	k->of_port[p->id] = s;
 	if (nic->iface[0])
-		kernel_hush(&k->hush[p->nic], nic->iface);
+		hush(k, nic->iface);
+	for (unsigned int i = 0; i < nic->n_members; i++)
+		if (nic->member[i].iface[0])
+			hush(k, nic->member[i].iface);
 	kernel_link_set(&s->link, k->netlink, &p->mac, share_mtu(s, p->mtu ? p->mtu : nic->mtu),
 		addresses, share_addresses(k->table, p, addresses));
 	free(addresses);

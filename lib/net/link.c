@@ -23,15 +23,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bond.h"
 #include "port_priv.h"
 
 struct link_watch {
 	int fd;
 	uint32_t seq;
-	bool stale;         /* everything must be asked for again */
-	bool dump;          /* an answer to a request for everything is coming in */
-	bool torn;          /* and is of no use: interfaces changed meanwhile */
-	bool seen[NIC_MAX]; /* [position in nics]: in that answer */
+	bool stale;                    /* everything must be asked for again */
+	bool dump;                     /* an answer to a request for everything is coming in */
+	bool torn;                     /* and is of no use: interfaces changed meanwhile */
+	bool seen[NIC_MAX];            /* [position in nics]: in that answer */
+	uint32_t seen_member[NIC_MAX]; /* likewise: bits of a bond's members */
 	char buf[32768] __attribute__((aligned(8)));
 };
 
@@ -57,6 +59,7 @@ static int resync(struct link_watch *w)
 	};
 
 	memset(w->seen, 0, sizeof(w->seen));
+	memset(w->seen_member, 0, sizeof(w->seen_member));
 	w->torn = false;
 	w->dump = send(w->fd, &req, sizeof(req), 0) >= 0;
 	w->stale = !w->dump;
@@ -144,7 +147,12 @@ static void link_message(struct link_watch *w, struct watched *all, const struct
 	for (unsigned int i = 0; i < all->n; i++) {
 		struct nic *nic = all->nics[i];
 
-		if (!nic || nic->link_real || nic->ifindex != info->ifi_index)
+		for (unsigned int k = 0; nic && k < nic->n_members; k++)
+			if (nic->member[k].iface[0] && nic->member[k].ifindex == info->ifi_index) {
+				nic->member[k].up = up;
+				w->seen_member[i] |= 1u << k;
+			}
+		if (!nic || nic->link_real || nic->n_members || nic->ifindex != info->ifi_index)
 			continue;
 		w->seen[i] = true;
 		set_link(all, i, up, up && !nic->up ? iface_speed(nic->iface) : nic->speed);
@@ -159,9 +167,15 @@ static void dump_done(struct link_watch *w, struct watched *all)
 		resync(w);
 		return;
 	}
-	for (unsigned int i = 0; i < all->n; i++)
-		if (all->nics[i] && !all->nics[i]->link_real && !w->seen[i])
+	for (unsigned int i = 0; i < all->n; i++) {
+		struct nic *nic = all->nics[i];
+
+		for (unsigned int k = 0; nic && k < nic->n_members; k++)
+			if (nic->member[k].iface[0] && !(w->seen_member[i] >> k & 1))
+				nic->member[k].up = false;
+		if (nic && !nic->link_real && !nic->n_members && !w->seen[i])
 			set_link(all, i, false, 0);
+	}
 }
 
 static void messages(struct link_watch *w, struct watched *all, int len)
@@ -211,6 +225,13 @@ unsigned int nic_poll_link(struct link_watch *w, struct nic **nics, unsigned int
 
 			nic_driver_link(nics[i], &up, &speed);
 			set_link(&all, i, up, speed);
+		}
+		if (nics[i] && nics[i]->n_members) {
+			uint64_t speed;
+			bool up, moved = bond_poll(nics[i], &up, &speed);
+
+			set_link(&all, i, up, speed);
+			changed[i] |= moved;
 		}
 		count += changed[i];
 	}

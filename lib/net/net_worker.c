@@ -70,6 +70,9 @@ static struct net_worker *worker_make(unsigned int id, unsigned int n, struct ni
 	w->nics = nics;
 	w->neigh = neigh;
 	w->adj_used = neigh_shared(neigh)->used[id];
+	for (unsigned int i = 0; i < n_nics; i++)
+		if (nics[i]->lacp && id < nics[i]->txqs)
+			w->slow_nics |= 1u << i;
 	w->tx_in = rte_zmalloc_socket("tx_in", n * sizeof(*w->tx_in), 0, socket);
 	w->tx_out = rte_zmalloc_socket("tx_out", n * sizeof(*w->tx_out), 0, socket);
 	w->hold = hold_create(conf->hold_max, conf->hold_each, socket);

@@ -19,6 +19,7 @@
 
 #define PUNT_PER_MS 10   /* packets a worker may give the control core, */
 #define PUNT_BURST  1000 /* and how many at once after a pause */
+#define SLOW_MS     20   /* between transmit calls that LACP lives on */
 
 /* Longer chains are copied into one mbuf: devices differ in what they take, all take this. */
 #define CHAIN_MAX 8
@@ -157,6 +158,15 @@ static void tx_collect(struct net_worker *w)
 	}
 }
 
+/* net_bonding sends its own messages when it is called, and wants that every 100 ms. */
+static void tx_slow(struct net_worker *w)
+{
+	w->slow_ms = w->now_ms;
+	for (unsigned int i = 0; i < w->n_nics; i++)
+		if (w->slow_nics >> i & 1)
+			nic_tx(w->nics[i], w->id, NULL, 0);
+}
+
 unsigned int net_flush(struct net_worker *w)
 {
 	unsigned int moved = 0;
@@ -164,6 +174,8 @@ unsigned int net_flush(struct net_worker *w)
 	tx_collect(w);
 	if (unlikely(w->held))
 		hold_run(w);
+	if (unlikely(w->slow_nics) && w->now_ms - w->slow_ms >= SLOW_MS)
+		tx_slow(w);
 	for (unsigned int i = 0; i < w->n_nics; i++)
 		if (w->tx[i].n)
 			moved += tx_flush(w, i);

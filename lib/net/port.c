@@ -25,6 +25,7 @@
 #include <rte_ether.h>
 
 #include "base/log.h"
+#include "bond.h"
 #include "port_priv.h"
 
 #define DESCRIPTORS_DEFAULT 1024
@@ -251,6 +252,20 @@ static uint32_t pool_mtu(struct rte_mempool *pool)
 	       RTE_ETHER_CRC_LEN - 2 * RTE_VLAN_HLEN;
 }
 
+/* The smallest of a bond's members, 0 where none is a device of the kernel. */
+static int members_mtu(const struct nic *nic)
+{
+	int least = 0;
+
+	for (unsigned int k = 0; k < nic->n_members; k++) {
+		int mtu = nic->member[k].iface[0] ? iface_mtu(nic->member[k].iface) : 0;
+
+		if (mtu > 0 && (least == 0 || mtu < least))
+			least = mtu;
+	}
+	return least;
+}
+
 /*
  * The MTU before the device is configured. A kernel interface keeps its own: the administrator set
  * it, and other users may depend on it. Elsewhere the configured one, or 1500.
@@ -259,7 +274,7 @@ static int choose_mtu(struct opening *o)
 {
 	struct nic *nic = &o->dev->nic;
 	uint32_t want = o->conf->mtu, max = UINT16_MAX;
-	int kernel = nic->iface[0] ? iface_mtu(nic->iface) : 0;
+	int kernel = nic->iface[0] ? iface_mtu(nic->iface) : members_mtu(nic);
 
 	if (kernel > 0) {
 		if (want > (uint32_t)kernel)
@@ -272,6 +287,9 @@ static int choose_mtu(struct opening *o)
 	}
 	if (!strcmp(nic->driver, "net_af_packet"))
 		max = RTE_MIN(max, af_packet_mtu(o->spec.arg));
+	for (unsigned int k = 0; k < nic->n_members; k++)
+		if (!strncmp(nic->member[k].device, "af_packet:", 10))
+			max = RTE_MIN(max, af_packet_mtu(o->profile->member_args[k]));
 	if (!(o->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
 		max = RTE_MIN(max, pool_mtu(o->pool));
 	if (want > max)
@@ -286,7 +304,7 @@ static int choose_mtu(struct opening *o)
 	if (nic->mtu > pool_mtu(o->pool))
 		o->eth.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
 	/* Drivers that say nothing of their limits are taken for 1518-byte ones by ethdev. */
-	o->eth.rxmode.mtu = nic->iface[0] ? RTE_MIN(nic->mtu, RTE_ETHER_MTU) : nic->mtu;
+	o->eth.rxmode.mtu = kernel > 0 ? RTE_MIN(nic->mtu, RTE_ETHER_MTU) : nic->mtu;
 	return 0;
 }
 
@@ -358,7 +376,9 @@ static void setup_filters(struct opening *o)
 	if (rc && rc != -ENOTSUP)
 		log_warn("%s: promiscuous mode: %s", nic->device, rte_strerror(-rc));
 	rc = rte_eth_allmulticast_enable(nic->ethdev);
-	if (rc == -ENOTSUP && nic->iface[0])
+	if (nic->n_members)
+		bond_started(nic);
+	else if (rc == -ENOTSUP && nic->iface[0])
 		o->dev->allmulti = hold_allmulti(nic->ifindex);
 	else if (rc && rc != -ENOTSUP)
 		log_warn("%s: all-multicast mode: %s", nic->device, rte_strerror(-rc));
@@ -463,11 +483,16 @@ static int identify(struct opening *o)
 	rc = rte_eth_dev_get_port_by_name(o->spec.name, &nic->ethdev);
 	if (rc)
 		return refuse(o, -ENODEV, "the EAL has no device %s", o->spec.name);
+	snprintf(nic->device, sizeof(nic->device), "%s", o->conf->device);
+	if (device_member_count(nic->device)) {
+		rc = bond_open(nic, o->conf->device_index, o->pool);
+		if (rc)
+			return refuse(o, rc, "its members cannot be joined: %s", rte_strerror(-rc));
+	}
 	rc = rte_eth_dev_info_get(nic->ethdev, &o->info);
 	if (rc)
 		return refuse(o, rc, "the driver does not describe it: %s", rte_strerror(-rc));
 	nic->id = o->conf->id;
-	snprintf(nic->device, sizeof(nic->device), "%s", o->conf->device);
 	snprintf(nic->driver, sizeof(nic->driver), "%s", profile_name(o->info.driver_name));
 	snprintf(nic->iface, sizeof(nic->iface), "%.15s", o->spec.iface);
 	if (nic->iface[0])
@@ -475,7 +500,7 @@ static int identify(struct opening *o)
 	nic->socket = rte_eth_dev_socket_id(nic->ethdev);
 	rte_eth_macaddr_get(nic->ethdev, &nic->mac);
 	/* af_packet and af_xdp never report a change, tap only that of its own descriptor. */
-	nic->link_real = nic->iface[0] == '\0';
+	nic->link_real = nic->iface[0] == '\0' && nic->n_members == 0;
 	/* A ring hands over what was put in, with the number it had. */
 	nic->foreign = nic->id != nic->ethdev || !strcmp(nic->driver, "net_ring");
 	nic->burst = o->profile->burst ? o->profile->burst : BURST_DEFAULT;
@@ -515,6 +540,8 @@ struct nic *nic_open(const struct nic_conf *conf, struct rte_mempool *pool, stru
 	check_numa(&o);
 	return &o.dev->nic;
 fail:
+	if (o.dev)
+		bond_close(&o.dev->nic);
 	free(o.dev);
 	errno = -rc;
 	return NULL;
@@ -528,6 +555,7 @@ void nic_close(struct nic *nic)
 		return;
 	rte_eth_dev_stop(nic->ethdev);
 	rte_eth_dev_close(nic->ethdev);
+	bond_close(nic);
 	if (dev->allmulti >= 0)
 		close(dev->allmulti);
 	free(dev);

@@ -62,6 +62,17 @@ enum nic_hash {
 #define NIC_RSS_UDP6 0x20
 #define NIC_RSS_ALL  0x3f
 
+/* A device that a bond is made of. */
+#define NIC_MEMBERS_MAX 8
+struct nic_member {
+	uint16_t ethdev;
+	char device[96]; /* as configured */
+	char iface[16];  /* kernel interface behind it, "" if none */
+	int ifindex;
+	bool up;     /* has link */
+	bool active; /* carries traffic */
+};
+
 /*
  * What we know of a driver, from drivers-config/DRIVER.json (ctl/profile.c reads them). Zero and ""
  * leave the matter to the device.
@@ -75,6 +86,7 @@ struct nic_profile {
 	uint16_t rss;                    /* NIC_RSS_*; 0: no RSS */
 	char devargs[128];               /* "framesz=2048,framecnt=512", for virtual devices */
 	char eal_args[128];              /* EAL arguments, a blank between them */
+	char member_args[NIC_MEMBERS_MAX][128]; /* devargs of a bond's members */
 };
 
 /* What holds where there is no profile: NIC_RSS_ALL and the device's own values. */
@@ -101,6 +113,10 @@ struct nic {
 	bool up;          /* written by nic_poll_link() alone */
 	uint32_t link_changes;
 	uint64_t speed; /* Mbit/s, 0 when unknown */
+	bool lacp; /* a bond that wants a transmit call every 100 ms, with packets or without */
+	uint8_t n_members; /* of a bond, else 0 */
+	struct nic_member member[NIC_MEMBERS_MAX];
+	struct bond *bond; /* bond.c */
 };
 
 /* An interface of the kernel beside a port, see net/kernel.h. */
@@ -146,8 +162,9 @@ void eal_warn_kernels(const struct kernel_conf *k, unsigned int n, struct faults
 
 /* What a device string needs of the EAL: the -a or --vdev argument ("net_af_packet0,iface=x,...")
  * for "af_packet:IFACE", "af_xdp:IFACE", "tap:NAME", "memif:PATH[,role=server]", "ring:NAME",
- * "pcap:IN[,OUT]", a PCI address, or any vdev string as it is. index makes the vdev's name unique.
- * Pure: no EAL needed. 0, or -EINVAL with text saying what is wrong and what would be right. */
+ * "pcap:IN[,OUT]", "bond:MODE,DEVICE,DEVICE", a PCI address, or any vdev string as it is. index
+ * makes the vdev's name unique. Pure: no EAL needed. 0, or -EINVAL with text saying what is wrong
+ * and what would be right. */
 struct device_spec {
 	bool pci;
 	char arg[256];   /* after -a or --vdev= */
@@ -157,6 +174,12 @@ struct device_spec {
 };
 int device_parse(const char *device, unsigned int index, struct device_spec *out, char *err,
 	size_t err_size);
+
+/* The members of "bond:MODE,DEVICE,DEVICE...": how many (0: no bond), the k-th as it is written,
+ * and the index that device_parse() wants for it. */
+unsigned int device_member_count(const char *device);
+void device_member(const char *device, unsigned int k, char *out, size_t size);
+unsigned int device_member_index(unsigned int index, unsigned int k);
 
 /* After eal_start(): the driver that took the device. 0, or -ENODEV. */
 int nic_device_driver(const char *device, unsigned int index, char *driver, size_t size);

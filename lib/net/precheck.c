@@ -527,6 +527,26 @@ static void check_device(const struct host *h, const char *device, const struct 
 	}
 }
 
+/* What a bond is made of. */
+static void check_members(const struct host *h, const char *device, unsigned int index,
+	const char *path, struct faults *faults)
+{
+	const unsigned int n = device_member_count(device);
+	struct device_spec spec[NIC_MEMBERS_MAX];
+	char text[96], err[8];
+
+	for (unsigned int k = 0; k < n && k < NIC_MEMBERS_MAX; k++) {
+		device_member(device, k, text, sizeof(text));
+		if (device_parse(text, device_member_index(index, k), &spec[k], err, sizeof(err)))
+			continue;
+		check_device(h, text, &spec[k], path, faults);
+		for (unsigned int j = 0; j < k; j++)
+			if (!strcmp(spec[j].name, spec[k].name) ||
+				(spec[k].iface[0] && !strcmp(spec[j].iface, spec[k].iface)))
+				fault_add(faults, path, "%s is a member of the bond twice", text);
+	}
+}
+
 static void check_devices(const struct host *h, const struct eal_plan *plan,
 	const struct device_spec *specs, struct faults *faults)
 {
@@ -535,6 +555,7 @@ static void check_devices(const struct host *h, const struct eal_plan *plan,
 	for (unsigned int i = 0; i < plan->n_devices; i++) {
 		snprintf(path, sizeof(path), "ports[%u].device", i);
 		check_device(h, plan->devices[i], &specs[i], path, faults);
+		check_members(h, plan->devices[i], i, path, faults);
 		for (unsigned int k = 0; k < i; k++)
 			if (!strcmp(specs[k].name, specs[i].name))
 				fault_add(faults, path, "%s is the same device as %s (ports[%u])",
