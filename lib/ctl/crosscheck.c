@@ -9,6 +9,9 @@
 
 #include "config_priv.h"
 
+/* net_bonding wants to be called every 100 ms. */
+#define LACP_SLEEP_US 50000u
+
 struct cross {
 	const struct config *c;
 	const struct net_conf *net; /* NULL: not known whole */
@@ -73,6 +76,12 @@ static void check_limits(struct cross *x)
 	if (c->idle.sleep_min_us > c->idle.sleep_max_us)
 		fault_add(x->faults, "idle.sleep-min", "longer than sleep-max (%u us > %u us)",
 			c->idle.sleep_min_us, c->idle.sleep_max_us);
+	for (unsigned int i = 0; i < c->n_devices; i++)
+		if (!strncmp(c->devices[i], "bond:lacp", 9) && c->idle.sleep_max_us > LACP_SLEEP_US)
+			fault_add(x->faults, "idle.sleep-max",
+				"%u us; at most %u with a bond of mode lacp (\"%s\"), whose "
+				"messages wait for a worker that is awake",
+				c->idle.sleep_max_us, LACP_SLEEP_US, c->devices[i]);
 	if (c->neighbour.hold_each > c->neighbour.hold_max)
 		fault_add(x->faults, "limits.hold-each",
 			"%u is more than all that may be held (hold, %u)", c->neighbour.hold_each,

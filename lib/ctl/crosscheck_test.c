@@ -25,8 +25,26 @@ static const struct bad_case cases[] = {
 	{ "{'workers': [1, 2, 1], 'control': 0, " PORTS "}",
 		"workers[2]: core 1 is workers[0] already; each worker has a core of its "
 		"own\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': 'af_packet:w', "
+	  "'kernel': {'interface': 'w'}}, {'name': 'lan', 'device': 'af_packet:l', 'kernel': "
+	  "{'interface': 'fl'}}, {'name': 'dmz', 'device': 'af_packet:d', 'kernel': "
+	  "{'interface': 'fl'}}]}",
+		"ports[0].kernel.interface: \"w\" is the interface of device \"af_packet:w\"; the "
+		"kernel's share needs a name of its own\n"
+		"ports[2].kernel.interface: \"fl\" is the interface of ports[1] already\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': 'af_packet:w', "
+	  "'kernel': {'interface': 'sixteen-letters-', 'rate': 99}}]}",
+		"ports[0].kernel.interface: interface name \"sixteen-letters-\" has 16 characters, "
+		"at "
+		"most 15 are possible\n"
+		"ports[0].kernel.rate: 99; needed is an integer from 100 to 1000000\n" },
 	{ AROUND("'idle': {'sleep-min': '1ms', 'sleep-max': '10us'}"),
 		"idle.sleep-min: longer than sleep-max (1000 us > 10 us)\n" },
+	{ "{'workers': [1], 'control': 0, 'idle': {'sleep-max': '60ms'}, 'ports': [{'name': "
+	  "'wan', 'device': 'bond:lacp,af_packet:a,af_packet:b'}]}",
+		"idle.sleep-max: 60000 us; at most 50000 with a bond of mode lacp "
+		"(\"bond:lacp,af_packet:a,af_packet:b\"), whose messages wait for a worker that is "
+		"awake\n" },
 	{ AROUND("'limits': {'hold': 16}"),
 		"limits.hold-each: 64 is more than all that may be held (hold, 16)\n" },
 	{ AROUND("'limits': {'packets': 4096, 'fragments': 2049}"),

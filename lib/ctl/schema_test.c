@@ -115,7 +115,8 @@ static const struct bad_case cases[] = {
 	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': ''}]}",
 		"ports[0].device: \"\" is no device; a device is a PCI address "
 		"(0000:3b:00.0), af_packet:IFACE, af_xdp:IFACE, tap:NAME, "
-		"memif:PATH[,role=server], ring:NAME, pcap:IN[,OUT] or a vdev string of DPDK "
+		"memif:PATH[,role=server], ring:NAME, pcap:IN[,OUT], bond:MODE,DEVICE,DEVICE "
+		"or a vdev string of DPDK "
 		"(net_...)\n" },
 	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': "
 	  "'af_packet:averylonginterfacename'}]}",
@@ -124,7 +125,8 @@ static const struct bad_case cases[] = {
 	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': 'eth0'}]}",
 		"ports[0].device: \"eth0\" is no device; a device is a PCI address "
 		"(0000:3b:00.0), af_packet:IFACE, af_xdp:IFACE, tap:NAME, "
-		"memif:PATH[,role=server], ring:NAME, pcap:IN[,OUT] or a vdev string of DPDK "
+		"memif:PATH[,role=server], ring:NAME, pcap:IN[,OUT], bond:MODE,DEVICE,DEVICE "
+		"or a vdev string of DPDK "
 		"(net_...)\n" },
 	{ AROUND("'routes': [{}]"),
 		"routes[0].to: missing; needed is a network such as \"198.51.100.0/24\" or "

@@ -49,6 +49,14 @@ static const struct {
 		"net_memif3", "net_memif", "" },
 	/* memory and files */
 	{ "ring:a", "net_ring_a", "net_ring_a", "net_ring", "" },
+	/* bonds */
+	{ "bond:active-backup,af_packet:a,af_packet:b",
+		"net_bonding3,mode=1,slave=net_af_packet400,slave=net_af_packet401", "net_bonding3",
+		"net_bonding", "" },
+	{ "bond:lacp,0000:3b:00.0,mprq_en=1,3b:00.1,net_null7,size=64",
+		"net_bonding3,mode=4,xmit_policy=l34,slave=0000:3b:00.0,slave=0000:3b:00.1,"
+		"slave=net_null7",
+		"net_bonding3", "net_bonding", "" },
 	{ "ring:eightchr", "net_ring_eightchr", "net_ring_eightchr", "net_ring", "" },
 	{ "pcap:/tmp/in.pcap", "net_pcap3,rx_pcap=/tmp/in.pcap", "net_pcap3", "net_pcap", "" },
 	{ "pcap:in,out", "net_pcap3,rx_pcap=in,tx_pcap=out", "net_pcap3", "net_pcap", "" },
@@ -70,6 +78,11 @@ static const struct {
 static const struct {
 	const char *device, *says; /* a part of the message */
 } bad[] = {
+	{ "bond:lacp,af_packet:a", "2 to 8 devices, not 1" },
+	{ "bond:lacp", "2 to 8 devices, not 0" },
+	{ "bond:balance-rr,af_packet:a,af_packet:b", "active-backup or lacp, not \"balance-rr\"" },
+	{ "bond:lacp,af_packet:a,bond:lacp,af_packet:b", "not of bonds" },
+	{ "bond:lacp,af_packet:a,af_packet:b/c", "not the name of an interface" },
 	{ "", "is no device" },
 	{ "eth0", "is no device" },
 	{ "af_packet", "is no device" },
@@ -154,6 +167,39 @@ static void refuses_what_is_too_long(void **state)
 	assert_int_equal(device_parse(device, 0, &s, err, sizeof(err)), -EINVAL);
 }
 
+static void members_of_bonds(void **state)
+{
+	static const char bond[] = "bond:lacp,memif:/m,role=server,pcap:in,out,0:3:0.0,a=1,b=2";
+	char text[64];
+
+	assert_int_equal(device_member_count("af_packet:a,framecnt=64"), 0);
+	assert_int_equal(device_member_count("bond:lacp"), 0);
+	assert_int_equal(device_member_count(bond), 3);
+	device_member(bond, 0, text, sizeof(text));
+	assert_string_equal(text, "memif:/m,role=server");
+	device_member(bond, 1, text, sizeof(text));
+	assert_string_equal(text, "pcap:in,out");
+	device_member(bond, 2, text, sizeof(text));
+	assert_string_equal(text, "0:3:0.0,a=1,b=2");
+	device_member(bond, 3, text, sizeof(text));
+	assert_string_equal(text, "");
+}
+
+static void interfaces_of_the_kernel(void **state)
+{
+	const struct kernel_conf tap = { .interface = "fl-wan" };
+	const struct kernel_conf vhost = { .interface = "fl-lan", .vhost = true };
+	struct device_spec s;
+
+	kernel_device(&tap, 2, &s);
+	assert_string_equal(s.name, "net_tap_kernel2");
+	assert_string_equal(s.arg, "net_tap_kernel2,iface=fl-wan");
+	kernel_device(&vhost, 0, &s);
+	assert_string_equal(s.name, "net_virtio_user_kernel0");
+	assert_string_equal(s.arg, "net_virtio_user_kernel0,path=/dev/vhost-net,queues=1,"
+				   "queue_size=256,iface=fl-lan");
+}
+
 static void adds_what_the_string_does_not_say(void **state)
 {
 	struct device_spec s;
@@ -178,6 +224,8 @@ int main(void)
 		cmocka_unit_test(parses),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(refuses_what_is_too_long),
+		cmocka_unit_test(members_of_bonds),
+		cmocka_unit_test(interfaces_of_the_kernel),
 		cmocka_unit_test(adds_what_the_string_does_not_say),
 	};
 

@@ -77,6 +77,34 @@ static void profiles(void **state)
 			    "--three");
 }
 
+/* Members come before their bond, with the arguments of their profiles. */
+static void bonds(void **state)
+{
+	const char *const devices[] = { "ring:a", "bond:lacp,af_packet:b,framesz=4096,3b:00.0" };
+	struct nic_profile bond = { .member_args = { "framesz=2048,framecnt=64" } };
+	const struct nic_profile *const list[] = { NULL, &bond };
+	struct eal_plan plan = plan_of(devices, 2);
+
+	plan.profiles = list;
+	expect(&plan,
+		START "fairlead --vdev net_ring_a "
+		      "--vdev net_af_packet200,iface=b,framesz=4096,framecnt=64 -a 0000:3b:00.0 "
+		      "--vdev net_bonding1,mode=4,xmit_policy=l34,slave=net_af_packet200,"
+		      "slave=0000:3b:00.0 --huge-unlink=always");
+}
+
+static void kernel_interfaces(void **state)
+{
+	const char *const devices[] = { "ring:a" };
+	const struct kernel_conf kernels[] = { { .interface = "fl-a" }, { .interface = "fl-b" } };
+	struct eal_plan plan = plan_of(devices, 1);
+
+	plan.kernels = kernels;
+	plan.n_kernels = 2;
+	expect(&plan, START "fairlead --vdev net_ring_a --vdev net_tap_kernel0,iface=fl-a "
+			    "--vdev net_tap_kernel1,iface=fl-b --no-pci --huge-unlink=always");
+}
+
 static void what_the_user_says(void **state)
 {
 	static const struct {
@@ -143,6 +171,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cores_and_devices),
 		cmocka_unit_test(profiles),
+		cmocka_unit_test(bonds),
+		cmocka_unit_test(kernel_interfaces),
 		cmocka_unit_test(what_the_user_says),
 		cmocka_unit_test(options_and_their_values),
 	};

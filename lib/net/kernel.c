@@ -333,12 +333,10 @@ void kernel_overhear(struct kernel *k, struct net_worker *control, struct rte_mb
 static bool speaks_for_itself(const struct net_table *t, const struct addr *a, bool may_be_zero)
 {
 	const struct addr zero4 = addr_from_v4(0);
-	const struct local_addr *l;
 
 	if (addr_is_zero(a) || addr_equal(a, &zero4))
 		return may_be_zero;
-	l = net_local_find(t, a);
-	return l && l->kind == LOCAL_PORT && (l->ports & t->kernel);
+	return net_kernel_has(t, a);
 }
 
 static bool arp_is_own(const struct net_table *t, const struct port *p, const uint8_t *l3)

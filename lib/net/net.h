@@ -419,6 +419,9 @@ void net_punt(struct net_worker *w, struct rte_mbuf *m);
  * those of a tenth of one. false: there is none. */
 bool net_bucket_take(struct net_bucket *b, uint32_t rate, uint32_t now_ms);
 
+/* Whether an address is one of a port that the kernel has a share of, and so the kernel's too. */
+bool net_kernel_has(const struct net_table *t, const struct addr *a);
+
 /* Whether the kernel is to have a packet for an address of a port that nobody here wants: both the
  * port it came in on and the one that has the address share with it. Not on the straight path. */
 bool net_kernel_wants(const struct net_table *t, const struct pkt *p);

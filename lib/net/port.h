@@ -3,8 +3,8 @@
  * Network devices: starting the EAL with them, opening them, receiving and transmitting.
  *
  * "nic" is a DPDK device with its queues. "port" (net/net.h) is what the configuration calls one: a
- * name, addresses and perhaps a VLAN on a nic; several ports may share a nic. port.c, rss.c and
- * kernel.c are the only ones in lib/ that see rte_ethdev.
+ * name, addresses and perhaps a VLAN on a nic; several ports may share a nic. port.c, rss.c, bond.c
+ * and kernel.c are the only files in lib/ that see rte_ethdev.
  *
  * Order: eal_start() with every device of the configuration, nic_open() for each, then workers call
  * nic_rx() and nic_tx(), the control core nic_poll_link(); nic_close(); eal_stop().

@@ -271,6 +271,44 @@ static void no_tun(void **state)
 	device_fault("tap:fl0", "/dev/net/tun", "modprobe tun");
 }
 
+/* The bond is as good as its members. */
+static void bonds(void **state)
+{
+	const char *const missing[] = { "bond:lacp,af_packet:up0,af_packet:nope" };
+	const char *const twice[] = { "bond:lacp,af_packet:up0,net_null0,af_packet:up0" };
+	struct eal_plan plan = plan_of(missing, 1);
+
+	ONE_FAULT(&plan, "ports[0].device", "af_packet:nope", "no interface \"nope\"", "ip link");
+	plan = plan_of(twice, 1);
+	ONE_FAULT(&plan, "ports[0].device", "af_packet:up0 is a member of the bond twice");
+	device_fine("bond:active-backup,af_packet:up0,net_null0");
+}
+
+static void kernel_interfaces(void **state)
+{
+	struct kernel_conf kernel = { .interface = "fl-wan", .port = 3 };
+	struct eal_plan plan = plan_of(NULL, 0);
+
+	plan.kernels = &kernel;
+	plan.n_kernels = 1;
+	no_fault(&plan);
+	kernel.interface = "up0";
+	ONE_FAULT(&plan, "ports[3].kernel", "\"up0\" already", "no process", "ip link del up0");
+	put("/proc/77/fdinfo/5", "pos:\t0\nflags:\t02\niff:\tup0x\n");
+	put("/proc/77/comm", "qemu\n");
+	ONE_FAULT(&plan, "ports[3].kernel", "no process");
+	put("/proc/77/fdinfo/6", "pos:\t0\nflags:\t02\niff:\tup0\n");
+	ONE_FAULT(&plan, "ports[3].kernel", "\"up0\" already (qemu, pid 77)");
+	kernel.interface = "fl-wan";
+	set_capabilities("000001ffffffefff");
+	ONE_FAULT(&plan, "ports[3].kernel", "fl-wan", "CAP_NET_ADMIN");
+	set_capabilities("000001ffffffffff");
+	drop("/dev/net/tun");
+	ONE_FAULT(&plan, "ports[3].kernel", "/dev/net/tun is missing", "modprobe tun");
+	kernel.vhost = true;
+	ONE_FAULT(&plan, "ports[3].kernel", "/dev/vhost-net is missing", "modprobe vhost_net");
+}
+
 static void pci(void **state)
 {
 	device_fault("0000:3c:00.0", "no PCI device 0000:3c:00.0", "devices are: 0000:3b:00.0");
@@ -578,6 +616,8 @@ int main(void)
 		TEST(interfaces),
 		TEST(capabilities),
 		TEST(no_tun),
+		TEST(bonds),
+		TEST(kernel_interfaces),
 		TEST(pci),
 		TEST(pci_vfio),
 		TEST(pci_shared),

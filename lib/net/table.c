@@ -533,16 +533,34 @@ unsigned int net_port_count(const struct net_table *t)
 	return t->rest->n_ports;
 }
 
+static bool port_has(const struct port *p, const struct addr *a)
+{
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		if (addr_equal(&p->addresses[i].addr, a))
+			return true;
+	return addr_equal(&p->link_local, a);
+}
+
+bool net_kernel_has(const struct net_table *t, const struct addr *a)
+{
+	const struct local_addr *l = net_local_find(t, a);
+	uint64_t ports = l && l->kind == LOCAL_PORT ? l->ports & t->kernel : 0;
+
+	/* Sources are answered for on ports whose address they are not. */
+	for (; ports; ports &= ports - 1) {
+		unsigned int i = (unsigned int)__builtin_ctzll(ports);
+
+		if (i < t->rest->n_ports && port_has(&t->rest->port[i], a))
+			return true;
+	}
+	return false;
+}
+
 bool net_kernel_wants(const struct net_table *t, const struct pkt *p)
 {
 	const struct addr dst = pkt_dst(p);
-	const struct local_addr *l;
 
-	if (p->port >= NET_PORTS_MAX || !(t->kernel >> p->port & 1))
-		return false;
-	l = net_local_find(t, &dst);
-	/* Addresses that are no port's (NET_PORT_NONE) are not on the kernel's interfaces. */
-	return l && l->kind == LOCAL_PORT && l->port != NET_PORT_NONE && (l->ports & t->kernel);
+	return p->port < NET_PORTS_MAX && (t->kernel >> p->port & 1) && net_kernel_has(t, &dst);
 }
 
 bool net_answers(const struct net_table *t, const struct addr *a, uint8_t port)
