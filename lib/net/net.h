@@ -387,8 +387,8 @@ struct net_worker {
 	struct ident *ident; /* identifications of datagrams that we cut up */
 	struct frag_counters frag;
 	struct frags *frags; /* set by the worker; the control core has none */
-	uint32_t slow_nics; /* bit of each nic that wants a transmit call at times (nic.lacp) */
-	uint32_t slow_ms;   /* now_ms of the last ones */
+	uint32_t slow_nics;  /* bit of each nic that wants a transmit call at times (nic.lacp) */
+	uint32_t slow_ms;    /* now_ms of the last ones */
 	struct tx_buffer tx[NIC_MAX];
 	struct port_counters port[NET_PORTS_MAX];
 	uint64_t drop[DROP_MAX];
