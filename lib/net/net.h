@@ -176,8 +176,9 @@ static inline uint32_t net_local_hash(const struct addr *a)
 	return (uint32_t)hash_fold(a->q[0] ^ 0x9e3779b97f4a7c15u, a->q[1] ^ 0xd6e8feb86659fd93u);
 }
 
-/* The entry of the smallest virtual network that holds the address, or NULL; there are networks. */
-const struct local_addr *net_network_find(const struct net_table *t, const struct addr *a);
+/* The entry of the smallest virtual network that holds the address, or NULL; there are networks. By
+ * value: who looks an address up has it in registers, and this must not cost it its place there. */
+const struct local_addr *net_network_find(const struct net_table *t, struct addr a);
 
 /* The entry of an address of ours, or that of its network, or NULL. Constant time; packet path. */
 static inline const struct local_addr *net_local_find(
@@ -187,7 +188,7 @@ static inline const struct local_addr *net_local_find(
 		const struct local_addr *l = &t->local[i & t->local_mask];
 
 		if (l->kind == LOCAL_NONE)
-			return unlikely(t->networks != NULL) ? net_network_find(t, a) : NULL;
+			return unlikely(t->networks != NULL) ? net_network_find(t, *a) : NULL;
 		if (addr_equal(&l->addr, a))
 			return l;
 	}

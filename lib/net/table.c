@@ -294,12 +294,12 @@ static const struct local_addr *network_slot(
 	return &n->slots[i & n->mask];
 }
 
-const struct local_addr *net_network_find(const struct net_table *t, const struct addr *a)
+const struct local_addr *net_network_find(const struct net_table *t, struct addr a)
 {
 	const struct net_networks *n = t->networks;
 
 	for (unsigned int i = 0; i < n->n_sizes; i++) {
-		const struct addr net = addr_network(a, n->size[i]);
+		const struct addr net = addr_network(&a, n->size[i]);
 		const struct local_addr *l = network_slot(n, &net, n->size[i]);
 
 		if (l->kind != LOCAL_NONE)
