@@ -224,7 +224,7 @@ static bool chain_too_long(const struct net_worker *w, const struct rte_mbuf *m,
 	return !(w->nics[nic]->tx_offloads & NIC_TX_MULTI_SEG) || m->nb_segs > CHAIN_MAX;
 }
 
-static inline void output_one(
+static __rte_always_inline void output_one(
 	struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len, uint64_t word)
 {
 	uint8_t port = adj_word_port(word);
@@ -259,6 +259,13 @@ static inline void output_one(
 	tx_put(w, link->nic, m);
 }
 
+/* The same, where it is not worth its place in the code. */
+static __rte_noinline void output_aside(
+	struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len, uint64_t word)
+{
+	output_one(w, m, l3, l3_len, word);
+}
+
 void output_packet(
 	struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len, uint64_t word)
 {
@@ -268,7 +275,7 @@ void output_packet(
 	const uint16_t most = split_limit(split, mtu);
 
 	if (l3_len <= most)
-		output_one(w, m, l3, l3_len, word);
+		output_aside(w, m, l3, l3_len, word);
 	else if (may)
 		split_send(w, m, l3, l3_len, most, word);
 	else
@@ -277,7 +284,7 @@ void output_packet(
 
 void output_fitting(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_len, uint64_t word)
 {
-	output_one(w, m, rte_pktmbuf_mtod(m, uint8_t *), l3_len, word);
+	output_aside(w, m, rte_pktmbuf_mtod(m, uint8_t *), l3_len, word);
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
@@ -363,7 +370,7 @@ static void output_slow(struct net_worker *w, struct pkt *p, uint64_t word)
 		const uint16_t most = split_limit(p->split, mtu);
 
 		if (p->l3_len <= most)
-			output_one(w, p->mbuf, p->l3, p->l3_len, word);
+			output_aside(w, p->mbuf, p->l3, p->l3_len, word);
 		else if (may)
 			split_send(w, p->mbuf, p->l3, p->l3_len, most, word);
 		else
