@@ -20,7 +20,7 @@ QUICK = ["lint", *SUITES]
 # Tests of what a machine may not have; others skip themselves only where we are not root.
 MAY_SKIP = {"test_nic_is_with_the_kernel"}
 FUZZ_SECONDS = 20
-E2E_SECONDS = 600
+E2E_SECONDS = 1500
 
 
 class Result:
