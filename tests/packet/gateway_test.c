@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "harness.h"
+#include "pieces.h"
 
 #define ICMP  1
 #define TCP   6
@@ -282,6 +283,163 @@ static void test_masquerade_needs_a_beginning(void **state)
 	harness_destroy(h);
 }
 
+/* An error about a packet as it was seen: quotes it behind the ICMP header. */
+static struct frame error_about(const struct frame *seen, const char *router, uint8_t *room)
+{
+	const size_t len = frame_build(seen, room);
+	struct frame f =
+		icmp(router, router, seen->family == 4 ? 3 : 1, seen->family == 4 ? 3 : 4, 0);
+
+	memcpy(f.dst, seen->src, 16);
+	f.payload = room + 14;
+	f.payload_len = (uint16_t)(len - 14);
+	return f;
+}
+
+/* The packet that an error quotes. */
+static struct frame quoted_in(const struct frame *error)
+{
+	static uint8_t data[FRAME_MAX];
+	struct frame f;
+
+	memset(data, 0, 14);
+	data[12] = error->family == 4 ? 0x08 : 0x86;
+	data[13] = error->family == 4 ? 0x00 : 0xdd;
+	memcpy(data + 14, error->payload, error->payload_len);
+	assert_null(frame_read(data, 14u + error->payload_len, &f));
+	return f;
+}
+
+/* Errors about masqueraded connections: from outside to the server, from the server to outside. */
+static void masquerade_errors(unsigned int workers)
+{
+	static const struct {
+		uint8_t proto;
+		const char *server, *peer, *router, *inner;
+	} cases[] = {
+		{ TCP, "10.0.0.12", "198.51.100.7", "203.0.113.1", "10.0.0.12" },
+		{ UDP, "10.0.0.12", "198.51.100.7", "203.0.113.1", "10.0.0.12" },
+		{ UDP, "2001:db8:2::12", "2001:db8:c::7", "2001:db8:d::1", "2001:db8:2::12" },
+	};
+	struct harness *h = gateway(workers);
+	uint8_t room[FRAME_MAX];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct frame f = with_payload(frame_make(
+			cases[i].proto, cases[i].server, 4000, cases[i].peer, 80, FRAME_SYN));
+		struct frame out = harness_through(h, LAN, &f, WAN), sent = out, e, got, quote;
+
+		sent.payload = payload;
+		e = error_about(&sent, cases[i].router, room);
+		got = harness_through(h, WAN, &e, LAN);
+		assert_memory_equal(got.dst, f.src, 16);
+		assert_memory_equal(got.src, e.src, 16);
+		quote = quoted_in(&got);
+		assert_memory_equal(quote.src, f.src, 16);
+		assert_int_equal(quote.sport, 4000);
+		assert_int_equal(quote.dport, 80);
+
+		sent = answer_to(&out, FRAME_ACK);
+		sent.payload = payload;
+		got = harness_through(h, WAN, &sent, LAN); /* as the server sees it */
+		got.payload = payload;
+		e = error_about(&got, cases[i].inner, room);
+		got = harness_through(h, LAN, &e, WAN);
+		assert_memory_equal(got.src, out.src, 16); /* ours, not the server's */
+		assert_memory_equal(got.dst, out.dst, 16);
+		quote = quoted_in(&got);
+		assert_memory_equal(quote.dst, out.src, 16);
+		assert_int_equal(quote.dport, out.sport);
+	}
+	harness_destroy(h);
+}
+
+static void test_masquerade_errors(void **state)
+{
+	masquerade_errors(1);
+	masquerade_errors(3);
+}
+
+/* The datagram that the balancer sent in fragments. */
+static struct frame taken_whole(struct harness *h)
+{
+	static struct pieces all;
+	const struct captured *c;
+	struct whole *w = NULL;
+	const char *wrong = NULL;
+	struct frame f;
+	size_t len = 0;
+
+	memset(&all, 0, sizeof(all));
+	while (!w && (c = harness_take(h)) != NULL)
+		w = pieces_add(&all, c->data, c->len, &len, &wrong);
+	assert_null(wrong);
+	assert_non_null(w);
+	assert_null(frame_read(w->data, len, &f));
+	return f;
+}
+
+/* A datagram in three pieces, in an order that is not theirs; what leaves is one datagram again. */
+static void fragments(unsigned int workers)
+{
+	static uint8_t data[1200];
+	struct harness *h = gateway(workers);
+	static const char *const from[] = { "10.0.0.12", "10.0.0.11", "2001:db8:2::12" };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct frame f = frame_make(
+			UDP, from[i], 4000, i == 2 ? "2001:db8:c::7" : "198.51.100.7", 53, 0);
+		uint8_t whole[FRAME_MAX];
+		struct piece piece[3];
+		struct frame got;
+
+		f.payload = data;
+		f.payload_len = sizeof(data);
+		memcpy(f.eth_dst, h->nic[LAN]->mac.addr_bytes, 6);
+		assert_int_equal(
+			pieces_cut(whole, frame_build(&f, whole), 480, 7 + (uint32_t)i, piece, 3),
+			3);
+		for (unsigned int j = 0; j < 3; j++) {
+			const struct piece *p = &piece[(j + 2) % 3];
+
+			assert_true(harness_inject(h, LAN, ANY_QUEUE, p->data, p->len));
+			harness_step(h);
+		}
+		got = taken_whole(h);
+		assert_int_equal(got.payload_len, sizeof(data));
+		assert_int_equal(got.dport, 53);
+		assert_memory_not_equal(got.src, f.src, 16);
+	}
+	harness_destroy(h);
+}
+
+static void test_fragments(void **state)
+{
+	fragments(1);
+	fragments(3);
+}
+
+/* Ports toward one destination run out late, which is counted, and come back. */
+static void test_masquerade_exhausted(void **state)
+{
+	struct harness *h = harness_create(
+		&(struct harness_conf){ .file = "gateway.json", .workers = 1, .flows_v6 = 70000 });
+	struct frame f = frame_make(UDP, "2001:db8:2::12", 1, "2001:db8:c::7", 53, 0);
+
+	for (unsigned int port = 1; port < 65536; port++) {
+		f.sport = (uint16_t)port;
+		harness_send(h, LAN, &f);
+		harness_forget(h);
+	}
+	assert_true(harness_flows(h) > 60000);
+	assert_int_equal(harness_flows(h) + harness_drops(h, DROP_no_local_port), 65535);
+	assert_true(harness_drops(h, DROP_no_local_port) > 0);
+	harness_advance(h, 40000);
+	assert_int_equal(harness_flows(h), 0);
+	harness_through(h, LAN, &f, WAN);
+	harness_destroy(h);
+}
+
 /* A rule that goes takes its flows along; others stay. */
 static void test_masquerade_reload(void **state)
 {
@@ -373,7 +531,10 @@ int main(void)
 		cmocka_unit_test(test_masquerade),
 		cmocka_unit_test(test_masquerade_ports_differ),
 		cmocka_unit_test(test_masquerade_needs_a_beginning),
+		cmocka_unit_test(test_masquerade_errors),
+		cmocka_unit_test(test_masquerade_exhausted),
 		cmocka_unit_test(test_masquerade_reload),
+		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_off_by_default),
 		cmocka_unit_test(test_routing),
 		cmocka_unit_test(test_spoofed_sources),
