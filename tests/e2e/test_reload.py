@@ -51,7 +51,7 @@ def test_connections_survive_a_reload(lab, start, reload):
         for crowd in crowds:
             crowd.progress(4)
         assert "s3" not in lab.curl("192.0.2.11", 1, port=8080)
-        assert [c.errors for c in crowds] == [[], [], [], []]
+        assert not [c.errors for c in crowds if c.errors]
 
 
 @pytest.mark.parametrize("reload", [reload_by_command, reload_by_signal])
@@ -177,7 +177,7 @@ def test_server_weight_under_load(lab, own, pool):
 
 
 def test_service_added_and_removed(lab, own):
-    own.ctl("service", "add", "extra", "--address", "192.0.2.12:80", "--protocol", "tcp", "--mode", "nat", "--pool", "servers-v4")
-    assert lab.curl("192.0.2.12", 4) == {"s1": 2, "s2": 2}
+    own.ctl("service", "add", "extra", "--address", "192.0.2.99:80", "--protocol", "tcp", "--mode", "nat", "--pool", "servers-v4")
+    assert lab.curl("192.0.2.99", 4) == {"s1": 2, "s2": 2}
     own.ctl("service", "remove", "extra")
-    assert not {"s1", "s2"} & set(lab.curl("192.0.2.12", 1))
+    assert not {"s1", "s2"} & set(lab.curl("192.0.2.99", 1))
