@@ -46,8 +46,6 @@ def lab_config(modes=MODES, servers=("s1", "s2"), bulk=False):
     return config
 
 
-
-
 class Balancer:
     """The daemon in the lab's namespace `lb`. eal: EAL arguments, by default those that need no hugepages and leave no files;
     several daemons of one machine are told apart by --file-prefix."""

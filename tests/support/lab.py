@@ -12,12 +12,11 @@
                +------ router ---------+
                      .254    .254
 
-NAT: the virtual address is on wan, the servers' default gateway is the balancer's lan address. FULLNAT: the same, though any
-gateway would do. Tunnel: the same for the client; answers go through the router, as with DR, and decap.py takes packets out of
-their tunnels. DR: the virtual address
-is on lan, the client reaches it through the router, and what a server sends from it goes back through the router (a
-rule by source address, because the same servers serve both modes). The interfaces of lb have no address and no
-IPv6: what they receive and send is fairlead's alone.
+NAT: the virtual address is on wan, the servers' default gateway is the balancer's lan address. FULLNAT: the same, though
+any gateway would do. DR: the virtual address is on lan, the client reaches it through the router, and what a server
+sends from it goes back through the router (a rule by source address, because the same servers serve all modes).
+Tunnel: the virtual address is on wan, decap.py takes packets out of their tunnels, and answers go through the router,
+as with DR. The interfaces of lb have no address and no IPv6: what they receive and send is fairlead's alone.
 
 Everything is in namespaces whose names begin with one prefix, and in one folder: nothing else on the machine changes,
 and Lab.close() removes all of it. Needs root. Used by the quick start and by tests/e2e.

@@ -58,6 +58,8 @@ The lab is up. Try, as root:
 
   {client} curl http://{VIP['nat', 4]}/
   {client} curl -g 'http://[{VIP['dr', 6]}]/'
+  {client} curl http://{VIP['fullnat', 4]}/
+  {client} curl -g 'http://[{VIP['tunnel', 6]}]/'
   {ctl} service list
   {ctl} server list
   {ctl} server drain servers-v4 s1
