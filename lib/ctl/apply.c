@@ -55,8 +55,7 @@ const struct model *config_model(const struct config_target *t)
 	return t->change && t->change->pending ? t->change->pending : t->snapshot->model;
 }
 
-/* ---- what is fixed until restart
- * --------------------------------------------------------------------- */
+/* ---- what is fixed until restart ------------------------------------------------------------ */
 
 /* A member as it counts: its own value, else what the schema gives it. */
 static bool member_equal(const struct schema *s, const json_t *rule, const json_t *a,
@@ -171,8 +170,7 @@ static void bind_devices(const struct config_target *t, struct config *next, str
 		fault_add(faults, "", "out of memory");
 }
 
-/* ---- from configuration to model
- * --------------------------------------------------------------------- */
+/* ---- from configuration to model ------------------------------------------------------------ */
 
 /* MAC addresses of the ports and administrative state of the servers: what the document does not
  * say. */
@@ -202,8 +200,7 @@ static struct model *build(struct config_target *t, const struct config *c, stru
 		&config_sched, faults);
 }
 
-/* ---- publishing
- * ---------------------------------------------------------------------------------------- */
+/* ---- publishing ----------------------------------------------------------------------------- */
 
 static const struct port *port_by_name(const struct net_table *t, const char *name)
 {
@@ -347,8 +344,7 @@ static unsigned int sweeps_poll(struct config_target *t)
 	return under_way;
 }
 
-/* ---- the door
- * ------------------------------------------------------------------------------------------ */
+/* ---- the door ------------------------------------------------------------------------------- */
 
 int config_apply(struct config_target *t, const json_t *doc, struct faults *faults)
 {

@@ -85,8 +85,7 @@ static const struct server *server(const struct fixture *x, const char *pool, co
 	return model_server_by_name(x->snapshot.model, pool, name);
 }
 
-/* ---- publishing
- * ------------------------------------------------------------------------------------ */
+/* ---- publishing ----------------------------------------------------------------------------- */
 
 static void test_first(void **state)
 {
@@ -126,8 +125,7 @@ static void test_interval(void **state)
 	assert_int_equal(server(x, "web", "a")->weight, 4);
 }
 
-/* ---- all or nothing
- * -------------------------------------------------------------------------------- */
+/* ---- all or nothing ------------------------------------------------------------------------- */
 
 static void test_faults(void **state)
 {
@@ -190,8 +188,7 @@ static void test_restart(void **state)
 		0, "");
 }
 
-/* ---- what stays
- * ------------------------------------------------------------------------------------- */
+/* ---- what stays ----------------------------------------------------------------------------- */
 
 static void test_sharing(void **state)
 {
@@ -271,8 +268,7 @@ static void test_ports(void **state)
 	assert_int_equal(net_port_of(net, 0, 5), 1);
 }
 
-/* ---- administrative state
- * ---------------------------------------------------------------------------- */
+/* ---- administrative state ------------------------------------------------------------------- */
 
 static void test_admin(void **state)
 {
@@ -298,8 +294,7 @@ static void test_admin(void **state)
 	assert_int_equal(server(x, "web", "a")->effective_weight, 8);
 }
 
-/* ---- sweeping flows
- * ----------------------------------------------------------------------------------- */
+/* ---- sweeping flows ------------------------------------------------------------------------- */
 
 static void start_workers(struct fixture *x)
 {
@@ -433,8 +428,7 @@ static void test_sweep(void **state)
 	stop_workers(x);
 }
 
-/* ---- the document itself
- * ------------------------------------------------------------------------------- */
+/* ---- the document itself -------------------------------------------------------------------- */
 
 /* What runs, printed, starts the same system. */
 static void test_round(void **state)

@@ -27,8 +27,7 @@ const struct model_sched config_sched = { sched_find, sched_pool_build, sched_po
 static const struct hash_key default_key = { { UINT64_C(0x64616c7269616600),
 	UINT64_C(0x6e692d746c697562) } };
 
-/* ---- single values
- * -------------------------------------------------------------------------------- */
+/* ---- single values -------------------------------------------------------------------------- */
 
 static const json_t *get(
 	const struct reader *r, const json_t *rule, const json_t *object, const char *key)
@@ -94,8 +93,7 @@ static const json_t *top_array(
 	return array;
 }
 
-/* ---- cores, limits, socket
- * ------------------------------------------------------------------------- */
+/* ---- cores, limits, socket ------------------------------------------------------------------ */
 
 /* The lowest core we may run on that is no worker. */
 static int free_core(const struct config *c)
@@ -206,8 +204,7 @@ static void read_socket(struct reader *r)
 	c->state = json_string_value(json_object_get(r->doc, "state"));
 }
 
-/* ---- ports and routes
- * ------------------------------------------------------------------------------ */
+/* ---- ports and routes ----------------------------------------------------------------------- */
 
 /* The index of a device, a new one if it was not met before. */
 static uint8_t device_index(struct config *c, const char **devices, const char *device)
@@ -357,8 +354,7 @@ static int read_routes(struct reader *r)
 	return 0;
 }
 
-/* ---- pools and services
- * ----------------------------------------------------------------------------- */
+/* ---- pools and services --------------------------------------------------------------------- */
 
 /* One that is wrong counts as 1, so that it is not taken for "no new flows". */
 static uint16_t get_weight(const struct reader *r, const json_t *rule, const json_t *o)
@@ -578,8 +574,7 @@ static int read_services(struct reader *r)
 	return 0;
 }
 
-/* ---- the whole
- * -------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 /* Whether no fault since the first `from` is about ports or routes. */
 static bool net_is_whole(const struct faults *faults, size_t from)

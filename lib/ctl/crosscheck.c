@@ -41,8 +41,7 @@ static const char *family(const struct addr *a)
 	return addr_is_v4(a) ? "IPv4" : "IPv6";
 }
 
-/* ---- cores and limits
- * ------------------------------------------------------------------------------ */
+/* ---- cores and limits ----------------------------------------------------------------------- */
 
 static void check_cores(struct cross *x)
 {
@@ -93,8 +92,7 @@ static void check_limits(struct cross *x)
 			c->fragments.max, c->limits.packets);
 }
 
-/* ---- addresses and ports
- * ---------------------------------------------------------------------------- */
+/* ---- addresses and ports -------------------------------------------------------------------- */
 
 static void check_port_names(struct cross *x)
 {
@@ -139,8 +137,7 @@ static bool is_port_address(const struct net_conf *net, const struct addr *a)
 	return false;
 }
 
-/* ---- pools
- * ------------------------------------------------------------------------------------------- */
+/* ---- pools ---------------------------------------------------------------------------------- */
 
 static int server_order(const void *left, const void *right)
 {
@@ -238,8 +235,7 @@ static void check_pool(struct cross *x, unsigned int p)
 	check_checks(x, p);
 }
 
-/* ---- services
- * ---------------------------------------------------------------------------------------- */
+/* ---- services ------------------------------------------------------------------------------- */
 
 static int pool_order(const void *left, const void *right)
 {

@@ -71,8 +71,7 @@ const json_t *schema_get(
 	return value ? value : json_object_get(schema_key(s, rule, key), "default");
 }
 
-/* ---- lists of words the program knows
- * -------------------------------------------------------------- */
+/* ---- lists of words the program knows ------------------------------------------------------- */
 
 static const char *scheduler_word(unsigned int i)
 {
@@ -117,8 +116,7 @@ static unsigned int rule_words(const json_t *rule, const char *out[static WORDS_
 	return n;
 }
 
-/* ---- saying what was found and what is needed
- * ------------------------------------------------------- */
+/* ---- saying what was found and what is needed ----------------------------------------------- */
 
 /* JSON text of a value on one line, cut where it gets long. */
 static const char *found(const json_t *value, char out[static FOUND_MAX])
@@ -224,8 +222,7 @@ static void fault_value(struct check *c, const json_t *rule, const json_t *value
 		needed(c->schema, rule, right));
 }
 
-/* ---- paths
- * ------------------------------------------------------------------------------------------ */
+/* ---- paths ---------------------------------------------------------------------------------- */
 
 static bool plain_key(const char *key)
 {
@@ -266,8 +263,7 @@ static void path_leave(struct check *c, size_t len)
 	c->path[len] = '\0';
 }
 
-/* ---- checking
- * --------------------------------------------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------------------------- */
 
 static void check_value(struct check *c, const json_t *rule, const json_t *value);
 

@@ -354,8 +354,7 @@ static void test_cases(void **state)
 		assert_case(&cases[i]);
 }
 
-/* ---- the schema itself
- * ------------------------------------------------------------------------------- */
+/* ---- the schema itself ---------------------------------------------------------------------- */
 
 static struct schema *load(const json_t **rule)
 {

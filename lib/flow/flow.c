@@ -565,8 +565,7 @@ void flow_prefetch(const struct flow_table *t, const struct flow *f)
 	}
 }
 
-/* ---- walking and counting ---------------------------------------------------------------------
- */
+/* ---- walking and counting ------------------------------------------------------------------- */
 
 void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
 	bool (*visit)(void *arg, struct flow *f), void *arg)

@@ -7,12 +7,13 @@
  * is its source; of any other packet (an answer of a server), its destination. A mode that chooses
  * its local port chooses one that makes it the owner. The ways:
  *
- *   software  a hash of the client's end, computed for each packet; nothing is asked of a nic
- *   tuple     each nic hashes addresses and ports (Toeplitz, with nic_rss_key), and its queue is
- *             the owner's: of packets to a virtual address and to addresses of ours. Where a
- * service of the address brings answers to the client itself (NAT), both its directions go by the
- * client's end, as in software split     nics toward clients hash the source, nics toward servers
- * the destination: the client's end either way, so that NAT's packets too arrive at their owner
+ * - software: a hash of the client's end, computed for each packet; nothing is asked of a nic.
+ * - tuple: each nic hashes addresses and ports (Toeplitz, with nic_rss_key), and its queue is the
+ *   owner's: of packets to a virtual address and to addresses of ours. Where a service of the
+ *   address brings answers to the client itself (NAT), both its directions go by the client's end,
+ *   as in software.
+ * - split: nics toward clients hash the source, nics toward servers the destination: the client's
+ *   end either way, so that NAT's packets too arrive at their owner.
  *
  * The way is chosen at start and stays. A nic is never believed for nothing: the first packets of
  * each queue have the nic's hash compared with our own, and one now and then later; where they

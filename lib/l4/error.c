@@ -11,8 +11,8 @@
  *
  * Modes that see one direction rewrite the error like any packet of the client. An error is
  * believed if its flow exists, and changes nothing of it: no state, no time-out; only that nothing
- * is added to its packets any more (FLOW_TELL). Whether its
- * sequence number can be true is up to the receiver.
+ * is added to its packets any more (FLOW_TELL). Whether its sequence number can be true is up to
+ * the receiver.
  *
  * Called by the pipeline; the owner of the flow's packets gets the errors too (flow/steer.c).
  */
@@ -32,8 +32,7 @@
 /* What a worker passes on in a second, a tenth of it at once after a pause. */
 #define ERROR_RATE 10000
 
-/* ---- fields; each returns the difference that it makes to a checksum over it ------------------
- */
+/* ---- fields; each returns the difference that it makes to a checksum over it ---------------- */
 
 static uint64_t put2(uint8_t *at, uint16_t to)
 {
@@ -129,8 +128,8 @@ static void follow(struct l4 *l, struct pkt *p, const struct icmp_quote *q, stru
 	const struct server *server = l->model->server[f->server];
 	const struct addr next = mode->next(f, p->dir, server);
 
-	/* What we add for the server may be what made it too big: that, at least, can be left out.
-	 */
+	/* What we add for the server may be what made it too big: that, at least, can be left
+	 * out. */
 	if (p->dir == DIR_RETURN)
 		f->flags &= (uint8_t)~FLOW_TELL;
 	count_packet(l, p, f->service, f->server);

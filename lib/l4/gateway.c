@@ -9,8 +9,8 @@
 
 #define ICMP_LEN 8
 
-/* Local ports: the range, how many are looked at for a connection, how many of them in the table.
- */
+/* Local ports: the range; how many are looked at for a connection, and how many of them in the
+ * table. */
 #define PORT_FIRST 1024
 #define PORT_TRIES 4096
 #define OPEN_TRIES 64

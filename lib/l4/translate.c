@@ -198,8 +198,7 @@ uint16_t translate_limit(const struct pkt *p, uint16_t mtu)
 		0, RTE_MIN(p->family == 6 ? RTE_MAX(limit, TRANSLATE_MTU_MIN) : limit, UINT16_MAX));
 }
 
-/* ---- ICMP errors: types, codes, second words --------------------------------------------------
- */
+/* ---- ICMP errors: types, codes, second words ------------------------------------------------ */
 
 #define UNREACHABLE4  3
 #define EXCEEDED4     11
@@ -314,8 +313,7 @@ static struct message message_to4(const uint8_t *icmp, const uint8_t *quoted)
 	return m;
 }
 
-/* ---- ICMP errors: what they quote -------------------------------------------------------------
- */
+/* ---- ICMP errors: what they quote ----------------------------------------------------------- */
 
 /* The bytes of transport header and payload that the quoted packet had when it was sent. */
 static uint16_t quoted_l4_len(const uint8_t *quoted, const uint8_t *quoted_l4, uint8_t family)

@@ -126,8 +126,7 @@ const struct service *model_service(
 	return s;
 }
 
-/* ---- building: every address a service claims, sorted
- * -------------------------------------------- */
+/* ---- building: every address a service claims, sorted --------------------------------------- */
 
 enum claim_class { CLAIM_EXACT, CLAIM_RANGE, CLAIM_ALL };
 

@@ -74,8 +74,7 @@ static uint64_t service_key(uint64_t id, enum mode mode, uint8_t proto)
 	return id_hash(what, sizeof(what));
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 struct name {
 	const char *name;
@@ -175,8 +174,7 @@ static const char *names_closest(const struct names *x, const char *word)
 	return best;
 }
 
-/* ---- building
- * ------------------------------------------------------------------------------------ */
+/* ---- building ------------------------------------------------------------------------------- */
 
 struct build {
 	const struct model_conf *conf;
@@ -882,8 +880,7 @@ void model_free(struct model *m, const struct model_sched *sched)
 	free(m);
 }
 
-/* ---- by name
- * ------------------------------------------------------------------------------------- */
+/* ---- by name -------------------------------------------------------------------------------- */
 
 const struct service *model_service_by_name(const struct model *m, const char *name)
 {

@@ -5,8 +5,7 @@
 
 #include "model.h"
 
-/* ---- slots.c: which slot and generation a thing has --------------------------------------------
- */
+/* ---- slots.c: which slot and generation a thing has ----------------------------------------- */
 
 enum slot_kind { SLOT_SERVICE, SLOT_SERVER, SLOT_POOL, SLOT_KINDS };
 
@@ -26,15 +25,12 @@ uint16_t slots_take(struct slot_plan *p, enum slot_kind kind, uint64_t key, uint
 /* The next generation of a slot that was taken: its contents are others. */
 uint16_t slots_renew(struct slot_plan *p, enum slot_kind kind, uint16_t slot);
 
-/* ---- gateway_rules.c
- * ---------------------------------------------------------------------------------
- */
+/* ---- gateway_rules.c ------------------------------------------------------------------------ */
 
 /* Adds a fault, at "gateway....", for what the gateway cannot do beside the ports and services. */
 void gateway_check(const struct model_conf *conf, struct faults *faults);
 
-/* ---- chain.c ------------------------------------------------------------------------------------
- */
+/* ---- chain.c -------------------------------------------------------------------------------- */
 
 /* Adds a fault for every circle of backups. backup: by pool, -1 where it has none. */
 void chain_check(const struct model_conf *conf, const int *backup, struct faults *faults);
@@ -42,8 +38,7 @@ void chain_check(const struct model_conf *conf, const int *backup, struct faults
 /* Fills by_addr. 0, or -1 without memory. */
 int chain_index(struct pool *p);
 
-/* ---- index.c -----------------------------------------------------------------------------------
- */
+/* ---- index.c -------------------------------------------------------------------------------- */
 
 /* Adds a fault for every address and port that two services claim. 0, or -ENOMEM. */
 int index_check(const struct model_conf *conf, struct faults *faults);
@@ -52,8 +47,7 @@ int index_check(const struct model_conf *conf, struct faults *faults);
 struct service_index *index_build(const struct model *m);
 void index_free(struct service_index *x);
 
-/* ---- by_address.c ------------------------------------------------------------------------------
- */
+/* ---- by_address.c --------------------------------------------------------------------------- */
 
 /* Makes m->by_address of m->server. 0, or -ENOMEM. */
 int by_address_build(struct model *m);

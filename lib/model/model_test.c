@@ -11,8 +11,7 @@
 #include "model_priv.h"
 #include "test_eal.h"
 
-/* ---- what model_build() is handed: schedulers that only count
- * ------------------------------------ */
+/* ---- what model_build() is handed: schedulers that only count ------------------------------- */
 
 static unsigned int tables_built, tables_alive;
 static int table_error;
@@ -46,8 +45,7 @@ static void fake_destroy(struct pool *pool)
 
 static const struct model_sched sched = { fake_find, fake_build, fake_destroy };
 
-/* ---- a configuration to play with
- * ---------------------------------------------------------------- */
+/* ---- a configuration to play with ----------------------------------------------------------- */
 
 struct fixture {
 	struct model_slots *slots;
@@ -146,8 +144,7 @@ static struct model *build(struct fixture *x, const struct model *previous)
 	return build_idle(x, previous, NULL);
 }
 
-/* ---- what is built
- * ------------------------------------------------------------------------------- */
+/* ---- what is built -------------------------------------------------------------------------- */
 
 static void test_contents(void **state)
 {
@@ -319,8 +316,7 @@ static void test_admin(void **state)
 	model_free(m, &sched);
 }
 
-/* ---- sharing
- * --------------------------------------------------------------------------------------- */
+/* ---- sharing -------------------------------------------------------------------------------- */
 
 static void test_share_all(void **state)
 {
@@ -383,8 +379,7 @@ static void test_share_unless_maglev(void **state)
 	model_free(m2, &sched);
 }
 
-/* ---- slots
- * ----------------------------------------------------------------------------------------- */
+/* ---- slots ---------------------------------------------------------------------------------- */
 
 static void test_slots_stay(void **state)
 {
@@ -503,8 +498,7 @@ static void test_generations(void **state)
 	slots_commit(p);
 }
 
-/* ---- faults
- * ---------------------------------------------------------------------------------------- */
+/* ---- faults --------------------------------------------------------------------------------- */
 
 /* The faults of x->conf as text. */
 static void assert_faults(struct fixture *x, const struct model *previous, const char *expected)

@@ -27,8 +27,7 @@ static inline void sched_position_next(
 	w->position[pool->slot] = position + 1 < len ? position + 1 : 0;
 }
 
-/* ---- maglev_table.c: of the schedulers maglev and source ----------------------------------------
- */
+/* ---- maglev_table.c: of the schedulers maglev and source ------------------------------------ */
 
 struct maglev_table {
 	struct hash_key key;

@@ -133,8 +133,7 @@ void worker_stop(struct worker *w);
  * BURST_MAX. */
 void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n);
 
-/* ---- publish.c: control core ------------------------------------------------------------------
- */
+/* ---- publish.c: control core ---------------------------------------------------------------- */
 
 /* Makes m what workers see from their next burst on, and retires the former one. Takes m. 0 or
  * -errno (then m is not taken and nothing changed). */
@@ -144,8 +143,7 @@ int snapshot_publish(
 /* For model_build(): slots that no worker uses any more. */
 struct model_idle workers_idle(struct workers *all);
 
-/* ---- request.c: what the control core asks of workers ------------------------------------------
- */
+/* ---- request.c: what the control core asks of workers --------------------------------------- */
 
 /*
  * Walks over flows are done by their owner, a slice a poll. The control core fills a request a

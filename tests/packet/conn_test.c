@@ -27,8 +27,7 @@ static struct harness *balancer(unsigned int workers)
 	return harness_create(&(struct harness_conf){ .file = "forward.json", .workers = workers });
 }
 
-/* ---- one connection, letter by letter ----------------------------------------------------------
- */
+/* ---- one connection, letter by letter ------------------------------------------------------- */
 
 struct talk {
 	struct harness *h;
@@ -479,8 +478,7 @@ static void test_expiry_keeps_up(void **state)
 	harness_destroy(h);
 }
 
-/* ---- sessions ---------------------------------------------------------------------------------
- */
+/* ---- sessions ------------------------------------------------------------------------------- */
 
 static void test_sessions(void **state)
 {
@@ -534,8 +532,7 @@ static void test_sessions(void **state)
 	harness_destroy(h);
 }
 
-/* ---- changes of the configuration ---------------------------------------------------------------
- */
+/* ---- changes of the configuration ----------------------------------------------------------- */
 
 static bool went_to(struct harness *h, const struct frame *f, const char *server)
 {

@@ -332,8 +332,7 @@ static void test_echo(void **state)
 	harness_destroy(h);
 }
 
-/* ---- errors to the sender ---------------------------------------------------------------------
- */
+/* ---- errors to the sender ------------------------------------------------------------------- */
 
 /* An ICMP error about what was sent must have come out toward the client, quoting it as it was. */
 static void check_error(
@@ -414,8 +413,7 @@ static void test_too_big(void **state)
 	harness_destroy(h);
 }
 
-/* ---- routes -----------------------------------------------------------------------------------
- */
+/* ---- routes --------------------------------------------------------------------------------- */
 
 static const uint8_t *mac_of(const struct harness *h, uint16_t nic, const char *addr)
 {
@@ -463,8 +461,7 @@ static void test_routes(void **state)
 	harness_destroy(h);
 }
 
-/* ---- neighbours --------------------------------------------------------------------------------
- */
+/* ---- neighbours ----------------------------------------------------------------------------- */
 
 /* Packets wait for the server's MAC address and then go in the order they came. */
 static void test_hold(void **state)
@@ -522,8 +519,7 @@ static void test_hold_unanswered(void **state)
 	harness_destroy(h);
 }
 
-/* ---- several workers ---------------------------------------------------------------------------
- */
+/* ---- several workers ------------------------------------------------------------------------ */
 
 static uint64_t handed_over(const struct harness *h)
 {
@@ -618,8 +614,7 @@ static void test_handoff_full(void **state)
 	harness_destroy(h);
 }
 
-/* ---- VLAN --------------------------------------------------------------------------------------
- */
+/* ---- VLAN ----------------------------------------------------------------------------------- */
 
 static void test_vlan(void **state)
 {

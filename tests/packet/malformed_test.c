@@ -55,8 +55,7 @@ static bool one_in(struct gen *g, uint32_t n)
 
 #define PICK(g, array) ((array)[below(g, sizeof(array) / sizeof((array)[0]))])
 
-/* ---- well-formed frames
- * -------------------------------------------------------------------------- */
+/* ---- well-formed frames --------------------------------------------------------------------- */
 
 static const char *const vip4[] = { "192.0.2.10", "192.0.2.20", "192.0.2.30", "192.0.2.31",
 	"192.0.2.50" };
@@ -155,8 +154,7 @@ static void make(struct gen *g, const struct harness *h, uint16_t *nic)
 	g->len = frame_build(&f, g->data);
 }
 
-/* ---- what may be wrong with them
- * ------------------------------------------------------------------ */
+/* ---- what may be wrong with them ------------------------------------------------------------ */
 
 static bool is6(const struct gen *g)
 {
@@ -419,8 +417,7 @@ static void mutate(struct gen *g)
 		frame_fix(g->data, g->len);
 }
 
-/* ---- sending and accounting
- * ------------------------------------------------------------------------ */
+/* ---- sending and accounting ----------------------------------------------------------------- */
 
 struct tally {
 	uint64_t forwarded, echoed, errors, resets;
