@@ -29,7 +29,8 @@ void crosscheck_kernel(const struct config *c, struct faults *faults);
 
 /* Whether there is an address that the server can be spoken to from: a source, or one of the port
  * that leads there. */
-bool crosscheck_has_source(const struct net_conf *net, const struct server_conf *server);
+bool crosscheck_has_source(const struct net_conf *net, const struct server_conf *server,
+	const struct addr *virtuals, size_t n_virtuals);
 
 /* Reading a document. */
 struct reader {

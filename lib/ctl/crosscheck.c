@@ -468,7 +468,7 @@ static void check_dr(struct cross *x, unsigned int i, const struct pool_conf *po
 static bool no_source(
 	const struct cross *x, const struct service_conf *s, const struct server_conf *server)
 {
-	return !crosscheck_has_source(x->net, server);
+	return !crosscheck_has_source(x->net, server, x->virtuals, x->n_virtuals);
 }
 
 static void check_tunnel(struct cross *x, unsigned int i, const struct pool_conf *pool)

@@ -159,7 +159,8 @@ static const struct port_conf *port_toward(const struct net_conf *net, const str
 	return found;
 }
 
-bool crosscheck_has_source(const struct net_conf *net, const struct server_conf *server)
+bool crosscheck_has_source(const struct net_conf *net, const struct server_conf *server,
+	const struct addr *virtuals, size_t n_virtuals)
 {
 	const struct addr *a = &server->endpoint.addr;
 	const struct port_conf *port;
@@ -170,7 +171,8 @@ bool crosscheck_has_source(const struct net_conf *net, const struct server_conf 
 	port = port_toward(net, a);
 	for (unsigned int i = 0; port && i < port->n_addresses; i++)
 		if (addr_is_v4(&port->addresses[i].addr) == addr_is_v4(a) &&
-			!addr_is_link_local(&port->addresses[i].addr))
+			!addr_is_link_local(&port->addresses[i].addr) &&
+			!among(&port->addresses[i].addr, virtuals, n_virtuals))
 			return true;
 	return false;
 }

@@ -24,7 +24,7 @@ static bool is_virtual(const struct model_conf *conf, const struct addr *a)
 {
 	for (unsigned int i = 0; i < conf->n_services; i++)
 		for (unsigned int j = 0; j < conf->services[i].n_vips; j++)
-			if (addr_equal(&conf->services[i].vips[j].addr, a))
+			if (vip_holds(&conf->services[i].vips[j], a))
 				return true;
 	return false;
 }
@@ -63,12 +63,30 @@ static void check_pair(const struct model_conf *conf, unsigned int i, struct fau
 	}
 }
 
-static bool port_has_family(const struct port_conf *p, bool v4)
+/*
+ * Writes a rule's sources to out (if not NULL): those named, or those of the port's own that are no
+ * service's. Returns how many.
+ */
+static unsigned int sources_of(
+	const struct model_conf *conf, const struct gateway_masquerade *m, struct addr *out)
 {
-	for (unsigned int i = 0; i < p->n_addresses; i++)
-		if (addr_is_v4(&p->addresses[i].addr) == v4)
-			return true;
-	return false;
+	const struct port_conf *port = &conf->net.ports[m->port];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < m->n_sources; i++, n++)
+		if (out)
+			out[n] = m->sources[i];
+	for (unsigned int i = 0; m->n_sources == 0 && i < port->n_addresses; i++) {
+		const struct addr *a = &port->addresses[i].addr;
+
+		if (addr_is_v4(a) != addr_is_v4(&m->from.addr) || addr_is_link_local(a) ||
+			is_virtual(conf, a))
+			continue;
+		if (out)
+			out[n] = *a;
+		n++;
+	}
+	return n;
 }
 
 static void check_masquerade(const struct model_conf *conf, unsigned int i, struct faults *faults)
@@ -80,7 +98,7 @@ static void check_masquerade(const struct model_conf *conf, unsigned int i, stru
 
 	if (m->port == NET_PORT_NONE)
 		return;
-	if (m->n_sources == 0 && !port_has_family(&net->ports[m->port], v4)) {
+	if (sources_of(conf, m, NULL) == 0) {
 		snprintf(path, sizeof(path), "gateway.masquerade[%u].sources", i);
 		fault_add(faults, path,
 			"port \"%s\" has no IPv%d address to put in the place of the servers'; "
@@ -150,35 +168,13 @@ static int build_pairs(struct gateway *g, const struct gateway_conf *conf)
 	return 0;
 }
 
-/* Writes a rule's sources, named or the port's own, to out (if not NULL); returns how many. */
-static unsigned int sources_of(
-	const struct gateway_masquerade *m, const struct net_conf *net, struct addr *out)
+static int build_masquerades(struct gateway *g, const struct model_conf *model)
 {
-	const struct port_conf *port = &net->ports[m->port];
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < m->n_sources; i++, n++)
-		if (out)
-			out[n] = m->sources[i];
-	for (unsigned int i = 0; m->n_sources == 0 && i < port->n_addresses; i++) {
-		const struct addr *a = &port->addresses[i].addr;
-
-		if (addr_is_v4(a) != addr_is_v4(&m->from.addr) || addr_is_link_local(a))
-			continue;
-		if (out)
-			out[n] = *a;
-		n++;
-	}
-	return n;
-}
-
-static int build_masquerades(
-	struct gateway *g, const struct gateway_conf *conf, const struct net_conf *net)
-{
+	const struct gateway_conf *conf = &model->gateway;
 	unsigned int total = 0;
 
 	for (unsigned int i = 0; i < conf->n_masquerades; i++)
-		total += sources_of(&conf->masquerades[i], net, NULL);
+		total += sources_of(model, &conf->masquerades[i], NULL);
 	g->masquerades = calloc(conf->n_masquerades + 1, sizeof(*g->masquerades));
 	g->sources = calloc(total + 1, sizeof(*g->sources));
 	if (!g->masquerades || !g->sources)
@@ -189,18 +185,19 @@ static int build_masquerades(
 
 		*m = conf->masquerades[i];
 		m->sources = g->sources + total;
-		m->n_sources = sources_of(&conf->masquerades[i], net, g->sources + total);
+		m->n_sources = sources_of(model, &conf->masquerades[i], g->sources + total);
 		total += m->n_sources;
 		g->n_masquerades += m->n_sources > 0;
 	}
 	return 0;
 }
 
-struct gateway *gateway_build(const struct gateway_conf *conf, const struct net_conf *net)
+struct gateway *gateway_build(const struct model_conf *model)
 {
+	const struct gateway_conf *conf = &model->gateway;
 	struct gateway *g = calloc(1, sizeof(*g));
 
-	if (!g || build_pairs(g, conf) < 0 || build_masquerades(g, conf, net) < 0) {
+	if (!g || build_pairs(g, conf) < 0 || build_masquerades(g, model) < 0) {
 		gateway_free(g);
 		errno = ENOMEM;
 		return NULL;

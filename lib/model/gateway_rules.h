@@ -23,6 +23,8 @@
 #define GATEWAY_PAIRS_MAX       4096
 #define GATEWAY_MASQUERADES_MAX 64
 
+struct model_conf;
+
 struct gateway_pair {
 	struct addr outside, inside; /* of one family */
 };
@@ -68,7 +70,7 @@ static inline bool gateway_wanted(const struct gateway_conf *conf)
 }
 
 /* NULL with errno: ENOMEM. conf has been checked. */
-struct gateway *gateway_build(const struct gateway_conf *conf, const struct net_conf *net);
+struct gateway *gateway_build(const struct model_conf *conf);
 void gateway_free(struct gateway *g);
 
 /* ---- packet path ----------------------------------------------------------------------------- */

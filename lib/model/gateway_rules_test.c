@@ -154,7 +154,7 @@ static void test_lookups(void **state)
 	x.routing.port[1] = 1;
 	x.conf.gateway.n_routings = 1;
 	assert_true(gateway_wanted(&x.conf.gateway));
-	g = gateway_build(&x.conf.gateway, &x.conf.net);
+	g = gateway_build(&x.conf);
 	assert_non_null(g);
 
 	a = addr("192.0.2.51");

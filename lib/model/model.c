@@ -294,17 +294,30 @@ static uint16_t take_slot(
 	return slot;
 }
 
-/* The address of the port that leads to the server, or NULL. */
+/* The address of the port that leads to the server, or NULL: one that is no service's, for answers
+ * to a virtual address would be taken for clients' packets. */
 static const struct addr *default_source(const struct net_table *t, const struct addr *server)
 {
-	const struct addr *peer = server;
+	const struct addr *peer = server, *own;
+	const struct port *port;
 	struct route_hop hop;
 
 	if (!net_route(t, server, &hop))
 		return NULL;
 	if (!addr_is_zero(&hop.via) && !addr_is_link_local(&hop.via))
 		peer = &hop.via;
-	return net_source(net_port(t, hop.port), peer);
+	port = net_port(t, hop.port);
+	own = net_source(port, peer);
+	if (!own || net_local(t, own, NULL) == LOCAL_PORT)
+		return own;
+	for (unsigned int i = 0; i < port->n_addresses; i++) {
+		const struct addr *a = &port->addresses[i].addr;
+
+		if (addr_is_v4(a) == addr_is_v4(server) && !addr_is_link_local(a) &&
+			net_local(t, a, NULL) == LOCAL_PORT)
+			return a;
+	}
+	return NULL;
 }
 
 /* Sources of the server's family, or the default, into out, which has room for all and one. */
@@ -609,7 +622,7 @@ static int build_gateway(struct build *b)
 	b->m->service[0] = s;
 	if (!gateway_wanted(&conf->gateway))
 		return 0;
-	b->m->gateway = gateway_build(&conf->gateway, &conf->net);
+	b->m->gateway = gateway_build(conf);
 	return b->m->gateway ? 0 : -errno;
 }
 

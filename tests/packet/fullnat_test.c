@@ -677,6 +677,37 @@ static void test_no_toa(void **state)
 	harness_destroy(h);
 }
 
+/* An address of the port that is a service's too is no source: its packets are clients'. */
+static void test_virtual_address_is_no_source(void **state)
+{
+	for (unsigned int workers = 1; workers <= 3; workers += 2) {
+		struct harness *h = harness_create(
+			&(struct harness_conf){ .file = "fullnat.json", .workers = workers });
+		json_t *doc = harness_document(h);
+		struct frame other = frame_make(TCP, "10.0.0.9", 1, CLIENT4, 1, 0);
+
+		json_array_append_new(
+			json_object_get(harness_named(doc, "ports", "lan"), "addresses"),
+			json_string("10.0.0.9/24"));
+		json_array_append_new(json_object_get(doc, "services"),
+			json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", "own", "address", "10.0.0.1:443",
+				"protocol", "tcp", "mode", "fullnat", "pool", "four"));
+		harness_apply(h, doc);
+		harness_advance(h, 100);
+		for (unsigned int i = 0; i < 30; i++) {
+			struct frame f = frame_make(
+				TCP, CLIENT4, (uint16_t)(40000 + i), "192.0.2.10", 80, FRAME_SYN);
+			struct frame server = harness_through(h, WAN, &f, LAN), back;
+
+			assert_memory_equal(server.src, other.src, 4);
+			back = answer(&server, FRAME_SYN | FRAME_ACK, 0);
+			harness_through(h, LAN, &back, WAN);
+		}
+		assert_int_equal(harness_flows(h), 30);
+		harness_destroy(h);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest plain[] = {
@@ -689,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_source_gone),
 		cmocka_unit_test(test_toa_too_big),
 		cmocka_unit_test(test_no_toa),
+		cmocka_unit_test(test_virtual_address_is_no_source),
 	};
 	struct CMUnitTest tests[RTE_DIM(paths) + RTE_DIM(plain) + RTE_DIM(toas)];
 	char names[RTE_DIM(paths)][64];
