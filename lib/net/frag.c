@@ -398,8 +398,13 @@ static void whole6(struct rte_mbuf *m, uint32_t head, uint32_t len, int ecn)
 	const rte_be16_t payload = rte_cpu_to_be_16((uint16_t)(len - IPV6_LEN));
 	uint8_t *type = l3 + 6;
 
-	for (uint8_t *ext = l3 + IPV6_LEN; ext < frag; ext += (ext[1] + 1u) * 8)
+	/* One may stand in front that says it is no fragment (RFC 6946); it has no length. */
+	for (uint8_t *ext = l3 + IPV6_LEN; ext < frag;) {
+		const uint32_t size = *type == IPPROTO_FRAGMENT ? FRAG_LEN : (ext[1] + 1u) * 8;
+
 		type = ext;
+		ext += size;
+	}
 	*type = frag[0];
 	memcpy(l3 + 4, &payload, 2);
 	l3[1] |= (uint8_t)(ecn << 4);
