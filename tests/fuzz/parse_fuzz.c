@@ -15,6 +15,7 @@
 
 #include "base/rcu.h"
 #include "frame.h"
+#include "net/encap.h"
 #include "net/icmp_quote.h"
 #include "net/parse.h"
 #include "net/poison.h"
@@ -186,10 +187,12 @@ static void check_error(const struct pkt *p)
 {
 	const uint8_t *end = rte_pktmbuf_mtod(p->mbuf, const uint8_t *) + p->mbuf->data_len;
 	struct icmp_quote q;
+	uint32_t off;
 
 	require(icmp_quoted(p, &q));
 	require(q.l3 >= p->l4 + 8 && q.l4 >= q.l3 + (p->family == 4 ? 20 : 40));
 	require(q.l4_len >= 8 && q.l4 + q.l4_len <= end);
+	require(!encap_inner(q.proto, q.l4, q.l4_len, &off) || off <= ENCAP_MAX - 40);
 	for (uint8_t *b = q.l3; b < q.l4 + q.l4_len; b++)
 		*b ^= 0xff;
 }
