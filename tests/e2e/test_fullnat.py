@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Mode fullnat beyond what test_forward.py asks of every mode: one arm, servers that know no way to the client, more flows
 to one server than an address has ports, and the client's address told to the server."""
-import contextlib
 import json
 import random
 import socket
@@ -12,6 +11,7 @@ import time
 import pytest
 from balancer import WORKER
 from lab import CLIENT, IPERF_PORT, SERVERS, WHOAMI_PORT, endpoint, remove, wait_for
+from load import iperf_at
 
 VIRTUAL = {4: "10.0.0.110", 6: "2001:db8:2::110"}  # on the servers' network
 FLOWS = 70000
@@ -45,19 +45,6 @@ def one_arm_config():
             service(f"bulk{v}", VIRTUAL[v], IPERF_PORT, f"bulk{v}"),
             service(f"bulk-udp{v}", VIRTUAL[v], IPERF_PORT, f"bulk{v}", "udp")]
     return config
-
-
-@contextlib.contextmanager
-def iperf_at(lab, name, addresses):
-    """iperf3 at each address. One for each test: a server that has not seen the end of the last one refuses the next."""
-    running = [lab.spawn(name, ["iperf3", "-s", "-B", a, "-p", str(IPERF_PORT)], "iperf3.log") for a in addresses]
-    try:
-        wait_for(lambda: lab.run(name, ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == len(addresses))
-        yield
-    finally:
-        for p in running:
-            lab.end(p)
-            lab.processes.remove(p)
 
 
 @pytest.fixture

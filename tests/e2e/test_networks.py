@@ -21,8 +21,8 @@ def config():
 
 @pytest.fixture(scope="module")
 def routes(lab):
-    """The client's way to the networks, and the servers' own. Linux lets UDP answer from an IPv6 address that only a route makes local
-    where it may from any (ip_nonlocal_bind)."""
+    """The client's way to the networks, and the servers' own. Linux lets UDP answer from an IPv6 address that is local by a route
+    alone where it may from any (ip_nonlocal_bind)."""
     def change(verb):
         for (_, v), network in NETWORK.items():
             lab.ip("client", f"route {verb} {network} via {PORT_ADDRESS['wan', v]}", version=v)

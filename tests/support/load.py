@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Clients that keep the balancer busy while a test changes something: each runs its connections in a thread of its own that
-is in the client's namespace, and keeps count of what came back."""
+is in the client's namespace, and keeps count of what came back. And iperf3, both ends."""
 import asyncio
+import contextlib
+import json
 import threading
 import time
 
-from lab import LabError, count, wait_for
+from lab import IPERF_PORT, LabError, count, wait_for
 
 
 class Load:
@@ -115,3 +117,24 @@ class Requests(Load):
             return names[:n] if len(names) >= n else None
 
         return count(wait_for(later, timeout))
+
+
+@contextlib.contextmanager
+def iperf_at(lab, name, addresses):
+    """iperf3 at each address. One for each test: a server that has not seen the end of the last one refuses the next."""
+    running = [lab.spawn(name, ["iperf3", "-s", "-B", a, "-p", str(IPERF_PORT)], "iperf3.log") for a in addresses]
+    try:
+        wait_for(lambda: lab.run(name, ["ss", "-Hltn", f"sport = :{IPERF_PORT}"]).stdout.count("LISTEN") == len(addresses))
+        yield
+    finally:
+        for p in running:
+            lab.end(p)
+            lab.processes.remove(p)
+
+
+def iperf3(lab, address, *options, source="client"):
+    """What iperf3 measured, the sums at the end; LabError when it fails."""
+    out = json.loads(lab.run(source, ["iperf3", "-J", "-c", address, "-p", str(IPERF_PORT), *options], check=False).stdout)
+    if "error" in out:
+        raise LabError(f"iperf3 to {address}: {out['error']}")
+    return out["end"]
