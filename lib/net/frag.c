@@ -66,10 +66,11 @@ struct frags {
 	uint32_t n_datagrams, n_buckets; /* there are; n_buckets is a power of two */
 	uint32_t open;                   /* datagrams in use */
 	uint32_t mbufs;
+	uint32_t taken; /* room: at most conf.max */
 	uint32_t free_piece, free_datagram;
 	struct list age[2]; /* by family */
 	struct list source[SOURCES];
-	uint32_t of_source[SOURCES]; /* mbufs */
+	uint32_t of_source[SOURCES]; /* room: at most half of conf.max */
 	unsigned int n_ready;
 	struct rte_mbuf *ready[BURST_MAX];
 	struct piece *piece; /* [conf.max] */
@@ -81,18 +82,13 @@ const struct frag_conf frag_defaults = { .max = 1024, .timeout_ms = { 30000, 600
 
 /* ---- making --------------------------------------------------------------------------------- */
 
-/* More datagrams than can have two mbufs each, for refused ones have none. */
-static uint32_t datagrams_for(const struct frag_conf *conf)
-{
-	return conf->max / 2 + 8;
-}
-
+/* Each datagram takes room, so there are never more of them than mbufs. */
 uint64_t frag_bytes(const struct frag_conf *conf)
 {
-	const uint32_t n = datagrams_for(conf);
+	const uint32_t n = conf->max;
 
-	return sizeof(struct frags) + conf->max * sizeof(struct piece) +
-	       n * sizeof(struct datagram) + rte_align32pow2(n) * sizeof(uint32_t);
+	return sizeof(struct frags) + n * (sizeof(struct piece) + sizeof(struct datagram)) +
+	       rte_align32pow2(n) * sizeof(uint32_t);
 }
 
 static void frags_init(struct frags *f, const struct frag_conf *conf)
@@ -123,7 +119,7 @@ struct frags *frag_create(const struct frag_conf *conf, int socket)
 
 	if (!f)
 		goto fail;
-	f->n_datagrams = datagrams_for(conf);
+	f->n_datagrams = conf->max;
 	f->n_buckets = rte_align32pow2(f->n_datagrams);
 	f->piece = rte_zmalloc_socket("pieces", conf->max * sizeof(*f->piece), 0, socket);
 	f->datagram =
@@ -203,6 +199,20 @@ static uint16_t source_of(const struct frags *f, const struct frag_key *key)
 			  SOURCES);
 }
 
+/*
+ * A datagram takes the room of its mbufs, and of one while it has none: so do refused ones, or a
+ * source could have them without end.
+ */
+static void datagram_hold(struct frags *f, struct datagram *d, uint32_t mbufs)
+{
+	const uint32_t more = RTE_MAX(mbufs, 1u) - RTE_MAX(d->mbufs, 1u); /* or less: wraps */
+
+	f->taken += more;
+	f->of_source[d->source] += more;
+	f->mbufs += mbufs - d->mbufs;
+	d->mbufs = mbufs;
+}
+
 /* There is a free one. */
 static uint32_t datagram_open(
 	struct frags *f, const struct frag_key *key, uint32_t bucket, uint32_t now_ms)
@@ -221,10 +231,13 @@ static uint32_t datagram_open(
 	f->bucket[bucket] = i;
 	list_add(f, i, BY_AGE);
 	list_add(f, i, BY_SOURCE);
+	f->taken++;
+	f->of_source[d->source]++;
 	f->open++;
 	return i;
 }
 
+/* It has no pieces any more. */
 static void datagram_close(struct frags *f, uint32_t i)
 {
 	struct datagram *d = &f->datagram[i];
@@ -237,6 +250,8 @@ static void datagram_close(struct frags *f, uint32_t i)
 	list_remove(f, i, BY_SOURCE);
 	d->next = f->free_datagram;
 	f->free_datagram = i;
+	f->taken--;
+	f->of_source[d->source]--;
 	f->open--;
 }
 
@@ -248,9 +263,7 @@ static void pieces_release(struct frags *f, struct datagram *d)
 		f->free_piece = d->first;
 	}
 	d->first = d->last = NIL;
-	f->mbufs -= d->mbufs;
-	f->of_source[d->source] -= d->mbufs;
-	d->mbufs = 0;
+	datagram_hold(f, d, 0);
 }
 
 static void pieces_drop(
@@ -299,7 +312,7 @@ static bool make_room(struct frags *f, struct net_worker *w, uint32_t n, uint16_
 		return false;
 	while (f->of_source[source] + n > f->conf.max / 2)
 		datagram_drop(f, w, f->source[source].oldest, DROP_frag_full);
-	while (f->mbufs + n > f->conf.max || f->free_datagram == NIL)
+	while (f->taken + n > f->conf.max)
 		datagram_drop(f, w, oldest(f), DROP_frag_full);
 	return true;
 }
@@ -535,9 +548,7 @@ static void insert(struct frags *f, struct datagram *d, const struct pkt *p, con
 	d->longest = RTE_MAX(d->longest, p->l3_len);
 	d->ecn |= (uint8_t)(1u << (tos & 3));
 	d->port = p->port;
-	d->mbufs += p->mbuf->nb_segs;
-	f->mbufs += p->mbuf->nb_segs;
-	f->of_source[d->source] += p->mbuf->nb_segs;
+	datagram_hold(f, d, d->mbufs + p->mbuf->nb_segs);
 }
 
 void frag_input(struct net_worker *w, struct pkt *p)

@@ -10,9 +10,10 @@
  *
  * What always holds: the fragments of a datagram stand in order and do not overlap (RFC 5722; for
  * IPv4 too). Where one does, all of the datagram goes, and what still comes of it. There are never
- * more mbufs here than conf.max, nor more than half of them from one source: when there is no room,
- * the datagram that has waited longest goes, for those that can become whole mostly do so within
- * milliseconds, and a flood of first fragments displaces itself.
+ * more mbufs here than conf.max, nor more than half of them from one source; a refused datagram, of
+ * which nothing is kept, counts as one. When there is no room, the datagram that has waited longest
+ * goes, for those that can become whole mostly do so within milliseconds, and a flood of first
+ * fragments displaces itself.
  */
 #ifndef NET_FRAG_H
 #define NET_FRAG_H

@@ -493,6 +493,72 @@ static void test_share(void **state)
 	close_lab();
 }
 
+/*
+ * Many sources wait with a fragment each, and one sends more datagrams than there is room for, that
+ * stay (0) or are refused (1): it displaces its own alone. A few of the others may have the group
+ * of the greedy one.
+ */
+static void test_share_datagrams(void **state)
+{
+	for (unsigned int refused = 0; refused < 2; refused++) {
+		struct spec greedy = UDP4, good = { .family = 4, .proto = IPPROTO_UDP };
+		unsigned int whole = 0;
+
+		open_lab(256);
+		good.len = 2000;
+		for (unsigned int i = 0; i < 60; i++) {
+			good.host = (uint8_t)(100 + i);
+			give(&good, 0, 1000, true);
+		}
+		for (unsigned int i = 0; i < 2000; i++) {
+			greedy.id = 1000 + i;
+			give(&greedy, 0, 1000, true);
+			if (refused)
+				give(&greedy, 8, 1008, true);
+		}
+		assert_in_range(frag_stats(lab.w[0]->frags).datagrams, 128, 188);
+		for (unsigned int i = 0; i < 60; i++) {
+			struct rte_mbuf *out[BURST_MAX];
+
+			good.host = (uint8_t)(100 + i);
+			give(&good, 1000, 2000, false);
+			if (frag_take(lab.w[0], out) == 1) {
+				rte_pktmbuf_free(out[0]);
+				whole++;
+			}
+		}
+		assert_in_range(whole, 55, 60);
+		pass(30000);
+		expect_waiting(0, 0);
+		close_lab();
+	}
+}
+
+/* Refused datagrams take room too, and give it back. */
+static void test_refused_room(void **state)
+{
+	struct spec bad = UDP4, s = UDP6;
+
+	open_lab(256);
+	for (unsigned int turn = 0; turn < 3; turn++) {
+		for (unsigned int i = 0; i < 2000; i++) {
+			bad.id = turn << 12 | i;
+			bad.host = (uint8_t)i;
+			give(&bad, 0, 1000, true);
+			give(&bad, 8, 1008, true);
+		}
+		assert_in_range(frag_stats(lab.w[0]->frags).datagrams, 200, 256);
+		pass(30000);
+		expect_waiting(0, 0);
+	}
+	/* All of a source's half is there again. */
+	s.len = 128 * 8;
+	for (uint32_t i = 0; i < 128; i++)
+		give(&s, i * 8, i * 8 + 8, i < 127);
+	expect(&s, 56);
+	close_lab();
+}
+
 static void test_too_many(void **state)
 {
 	struct spec s = UDP4;
@@ -624,6 +690,8 @@ int main(void)
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_share_datagrams),
+		cmocka_unit_test(test_refused_room),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_random),
 	};
