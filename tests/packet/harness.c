@@ -433,14 +433,20 @@ static unsigned int control(struct harness *h)
 	return n;
 }
 
+unsigned int harness_around(struct harness *h)
+{
+	unsigned int n = control(h);
+
+	return n + collect(h);
+}
+
 unsigned int harness_turn(struct harness *h)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < h->conf.workers; i++)
 		n += worker_poll(h->workers->worker[i], h->tsc);
-	n += control(h);
-	return n + collect(h);
+	return n + harness_around(h);
 }
 
 void harness_step(struct harness *h)

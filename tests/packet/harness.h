@@ -92,6 +92,9 @@ void harness_destroy(struct harness *h);
 /* Turns everything until nothing moves, or once. */
 void harness_step(struct harness *h);
 unsigned int harness_turn(struct harness *h);
+/* What is around the workers, once: the control core's part and the hosts'. For tests whose workers
+ * run on threads of their own; h->tsc is theirs to set. */
+unsigned int harness_around(struct harness *h);
 /* Moves the clock, turning every 50 ms and at the end. */
 void harness_advance(struct harness *h, uint32_t ms);
 
