@@ -53,21 +53,31 @@ static int nic_toward(const struct net_conf *net, const struct addr *a)
 	return best;
 }
 
-/* Each nic that leads to a server whose answers pass here. False if one of them is not known. */
+static const struct pool_conf *pool_named(const struct model_conf *m, const char *name)
+{
+	for (unsigned int i = 0; name && i < m->n_pools; i++)
+		if (!strcmp(m->pools[i].name, name))
+			return &m->pools[i];
+	return NULL;
+}
+
+/* Each nic that leads to a server whose answers pass here: of the service's pool and of those that
+ * stand in for it. False if one of them is not known. */
 static bool mark_inside(const struct config *c, const struct service_conf *s, bool *inside)
 {
 	const struct model_conf *m = &c->model;
+	const struct pool_conf *pool = pool_named(m, s->pool);
 
-	for (unsigned int i = 0; i < m->n_pools; i++) {
-		const struct pool_conf *pool = &m->pools[i];
-
-		for (unsigned int j = 0; j < pool->n_servers && !strcmp(pool->name, s->pool); j++) {
+	/* A circle of backups is a fault of its own. */
+	for (unsigned int n = 0; pool && n < m->n_pools; n++) {
+		for (unsigned int j = 0; j < pool->n_servers; j++) {
 			int nic = nic_toward(&m->net, &pool->servers[j].endpoint.addr);
 
 			if (nic < 0)
 				return false;
 			inside[nic] = true;
 		}
+		pool = pool_named(m, pool->backup);
 	}
 	return true;
 }

@@ -36,6 +36,12 @@ static struct config *read_config(const char *text)
 	"{'name': 'far', 'servers': [{'name': 'a', 'address': '10.9.0.11'}]}], " __VA_ARGS__ "}"
 #define SERVE(mode, address, pool)                                                                 \
 	"{'name': '" mode "', 'mode': '" mode "', 'address': '" address "', 'pool': '" pool "'}"
+#define SPARE(server)                                                                              \
+	"{'workers': [1, 2], 'control': 0, 'ports': [" WAN ", " LAN ", " DMZ                       \
+	"], 'pools': [{'name': 'near', 'backup': 'more', 'servers': [{'name': 'a', 'address': "    \
+	"'10.0.0.11'}]}, {'name': 'more', 'backup': 'last', 'servers': []}, {'name': 'last', "     \
+	"'servers': [{'name': 'b', 'address': '" server                                            \
+	"'}]}], 'services': [" SERVE("nat", "192.0.2.10:80", "near") "]}"
 
 /* hash: S: source, D: destination, by device; NULL: not to be split. */
 static const struct {
@@ -70,6 +76,10 @@ static const struct {
 				     "fullnat", "192.0.2.11:80", "near") "]"),
 		NULL },
 	{ CONF(LAN, "'services': [" SERVE("nat", "10.0.0.100:80", "near") "]"), NULL },
+	/* Servers that stand in for others, elsewhere: on a nic of their own, and toward clients.
+	 */
+	{ SPARE("172.16.0.11"), "SDD" },
+	{ SPARE("192.0.2.11"), NULL },
 };
 
 static void test_sides(void **state)
