@@ -12,8 +12,8 @@ uint16_t tunnel_room(const struct service *service, const struct server *server,
 /*
  * An ICMP error to an address of ours, of which q is what it quotes. If that is an outer packet
  * toward a server, deals with it and returns true: of one that was too big, it is remembered how
- * long it may be (path.h), and where enough of the inner packet is quoted its sender is told at
- * once. Any worker may do it.
+ * long it may be (path.h). Where enough of the inner packet is quoted its sender is told at once of
+ * that, or that the server is not reached. Any worker may do it.
  */
 bool tunnel_error(struct l4 *l, struct pkt *p, const struct icmp_quote *q);
 

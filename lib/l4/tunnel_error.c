@@ -3,7 +3,8 @@
  * ICMP errors about outer packets: see tunnel.h.
  *
  * What is quoted may be made up. It can lower what is sent to a server in one piece, for ten
- * minutes and to no less than path.h allows, and no more: the packets themselves go on arriving.
+ * minutes and to no less than path.h allows, and have an error sent to a client, which is up to
+ * that to believe; no more: the packets themselves go on being sent.
  */
 #include "tunnel.h"
 
@@ -80,7 +81,18 @@ static uint32_t inner_len(const struct pkt *inner)
 				  : 40u + ((uint32_t)inner->l3[4] << 8 | inner->l3[5]);
 }
 
-/* Tells who sent the packet inside, if it is one that we have put there: whether it is. */
+/* Whether the service sends packets to servers of the pool: its own, or one that stands in. */
+static bool sends_to(const struct model *m, const struct service *service, uint16_t pool)
+{
+	uint16_t at = service->pool;
+
+	while (at && at != pool)
+		at = m->pools[at]->backup;
+	return at;
+}
+
+/* Tells who sent the packet inside, if it is one that we have put there: whether it is. mtu: what
+ * outer packets may have; 0: none arrive. */
 static bool pass_on(struct l4 *l, const struct pkt *p, const struct icmp_quote *q,
 	const struct server *server, uint16_t mtu)
 {
@@ -96,14 +108,43 @@ static bool pass_on(struct l4 *l, const struct pkt *p, const struct icmp_quote *
 
 	service = model_service(m, &t.dst, t.proto, t.dport);
 	if (!service || service->mode != MODE_TUNNEL ||
-		service->pool != m->server_pool[server->slot])
+		!sends_to(m, service, m->server_pool[server->slot]))
 		return false;
+	if (mtu == 0) {
+		icmp_error(l->net, &inner, ICMP_ERR_HOST, 0);
+		return true;
+	}
 	room = tunnel_room(service, server, mtu);
 	if (inner.family == 6)
 		room = RTE_MAX(room, RTE_IPV6_MIN_MTU);
 	if (inner_len(&inner) > room && !packet_may_split(&inner, room))
 		icmp_error(l->net, &inner, ICMP_ERR_TOO_BIG, room);
 	return true;
+}
+
+/*
+ * Whether the error says that packets do not get to the server at all: unreachable, whatever for,
+ * or a time to live used up, by a loop or a way that is too long. To the sender of what is inside,
+ * all of these are a host that is not reached (RFC 2003 4.1, 4.4, RFC 2473 8). Not so a fragment
+ * that was lost (time exceeded, 1), a source route that failed, and parameter problems, which are
+ * about headers that the sender has not made (RFC 2003 4.1, 4.5).
+ */
+static bool is_no_way(const struct pkt *p)
+{
+	const uint8_t type = p->l4[0], code = p->l4[1];
+
+	if (p->family == 6)
+		return type == 1 || (type == 3 && code == 0);
+	return (type == 3 && code != 4 && code != 5) || (type == 11 && code == 0);
+}
+
+static void learn(struct l4 *l, const struct server *server, uint16_t mtu)
+{
+	const uint16_t known = path_mtu(l->paths, server, l->now_ms);
+
+	/* It goes up by ageing alone (RFC 1191 6.3). */
+	if (!known || mtu <= known)
+		path_learn(l->paths, server, mtu, l->now_ms);
 }
 
 bool tunnel_error(struct l4 *l, struct pkt *p, const struct icmp_quote *q)
@@ -120,18 +161,15 @@ bool tunnel_error(struct l4 *l, struct pkt *p, const struct icmp_quote *q)
 	if (n == 0)
 		return false;
 	mtu = said_mtu(p, q);
-	if (mtu == 0) {
+	if (mtu == 0 && !is_no_way(p)) {
 		pkt_drop(p, DROP_icmp_type);
 		return true;
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		const uint16_t known = path_mtu(l->paths, servers[i], l->now_ms);
-
-		/* It goes up by ageing alone (RFC 1191 6.3). */
-		if (!known || mtu <= known)
-			path_learn(l->paths, servers[i], mtu, l->now_ms);
+		if (mtu)
+			learn(l, servers[i], mtu);
 		told = told || pass_on(l, p, q, servers[i], mtu);
 	}
-	pkt_drop(p, DROP_path_learned);
+	pkt_drop(p, mtu ? DROP_path_learned : DROP_tunnel_unreachable);
 	return true;
 }

@@ -158,23 +158,33 @@ static unsigned int pass(struct harness *h, const struct kind *k, const struct f
 	return server_of(h, k, &outer);
 }
 
-/* An ICMP "too big" to the client about f, which says mtu. */
-static void check_told(const struct captured *c, const struct frame *f, uint16_t mtu)
+/* An ICMP error to the client about f. */
+static void check_error(
+	const struct captured *c, const struct frame *f, uint8_t type, uint8_t code, uint32_t rest)
 {
 	const bool v6 = f->family == 6;
 	struct frame got;
 
+	assert_non_null(c);
 	assert_int_equal(c->nic, WAN);
 	assert_null(frame_read(c->data, c->len, &got));
 	assert_int_equal(got.proto, v6 ? 58 : 1);
-	assert_int_equal(got.icmp_type, v6 ? 2 : 3);
-	assert_int_equal(got.icmp_code, v6 ? 0 : 4);
-	assert_int_equal(got.icmp_rest, mtu);
+	assert_int_equal(got.icmp_type, type);
+	assert_int_equal(got.icmp_code, code);
+	assert_int_equal(got.icmp_rest, rest);
 	assert_memory_equal(got.src, f->dst, 16);
 	assert_memory_equal(got.dst, f->src, 16);
 	assert_memory_equal(got.payload + (v6 ? 8 : 12), f->src, v6 ? 16 : 4);
 	assert_memory_equal(got.payload + (v6 ? 24 : 16), f->dst, v6 ? 16 : 4);
 	assert_int_equal(got.payload[ip_len(v6)] << 8 | got.payload[ip_len(v6) + 1], f->sport);
+}
+
+/* "Too big", which says mtu. */
+static void check_told(const struct captured *c, const struct frame *f, uint16_t mtu)
+{
+	const bool v6 = f->family == 6;
+
+	check_error(c, f, v6 ? 2 : 3, v6 ? 0 : 4, mtu);
 }
 
 /* Sends a frame that must come out in fragments of at most mtu bytes, and be told of to the client
@@ -441,16 +451,16 @@ static void test_split_after_waiting(void **state)
 
 /* ---- what routers say ----------------------------------------------------------------------- */
 
-/* Has a router say that the outer packet was too big: it quotes n bytes of it. */
-static void say(struct harness *h, const struct kind *k, const struct captured *outer, uint32_t mtu,
-	uint16_t n)
+/* Has a router send an error about the outer packet, of which it quotes n bytes. */
+static void say_error(struct harness *h, const struct kind *k, const struct captured *outer,
+	uint8_t type, uint8_t code, uint32_t rest, uint16_t n)
 {
 	uint8_t quote[FRAME_MAX];
 	struct frame e = { .proto = k->outer6 ? 58 : 1,
 		.ttl = 60,
-		.icmp_type = k->outer6 ? 2 : 3,
-		.icmp_code = k->outer6 ? 0 : 4,
-		.icmp_rest = mtu,
+		.icmp_type = type,
+		.icmp_code = code,
+		.icmp_rest = rest,
 		.payload = quote };
 
 	e.payload_len = (uint16_t)RTE_MIN(n, outer->len - 14);
@@ -458,6 +468,13 @@ static void say(struct harness *h, const struct kind *k, const struct captured *
 	frame_address(&e, e.src, routers[k->outer6]);
 	frame_address(&e, e.dst, own[k->outer6]);
 	harness_send(h, LAN, &e);
+}
+
+/* That it was too big. */
+static void say(struct harness *h, const struct kind *k, const struct captured *outer, uint32_t mtu,
+	uint16_t n)
+{
+	say_error(h, k, outer, k->outer6 ? 2 : 3, k->outer6 ? 0 : 4, mtu, n);
 }
 
 /* The outer packet of a frame, as captured; it stays good. */
@@ -582,25 +599,19 @@ static void test_ageing(void **state)
 	harness_destroy(h);
 }
 
-/* Errors of other kinds, and about packets that are not ours. */
+/* About packets that are not ours. */
 static void test_not_learned(void **state)
 {
 	const struct kind k = { IPIP, false, false, UDP };
 	struct harness *h = start(1);
 	struct frame f = from_client(&k, 4000, 0, 1380);
 	struct captured c = outer_of(h, &f);
-	struct frame e = { .proto = 1, .ttl = 60, .icmp_type = 3, .icmp_code = 2 };
+	struct frame e = { .proto = 1, .ttl = 60, .icmp_type = 3, .icmp_code = 4 };
 
 	e.payload = c.data + 14;
 	e.payload_len = 500;
 	frame_address(&e, e.src, routers[0]);
 	frame_address(&e, e.dst, own[0]);
-	harness_dropped(h, LAN, &e, DROP_icmp_type);
-	e.icmp_type = 11;
-	e.icmp_code = 0;
-	harness_dropped(h, LAN, &e, DROP_icmp_type);
-	e.icmp_type = 3;
-	e.icmp_code = 4;
 	e.icmp_rest = 1280;
 	c.data[14 + 19] = 99; /* quoted: to 10.0.0.99, which is no server */
 	harness_dropped(h, LAN, &e, DROP_icmp_error_flow);
@@ -636,6 +647,68 @@ static void test_not_passed_on(void **state)
 	say(h, &k, &c, 1300, 548);
 	check_told(harness_take(h), &f, 1280);
 	harness_destroy(h);
+}
+
+/* A server that stands in for those of the service's pool is one of the service. */
+static void test_backup(void **state)
+{
+	const struct kind k = { IPIP, false, false, UDP };
+	struct harness *h = start(1);
+	struct frame f = from_client(&k, 4000, 0, 1380);
+	struct captured c;
+
+	f.dport = 98;
+	c = outer_of(h, &f);
+	say(h, &k, &c, 1300, 548);
+	check_told(harness_take(h), &f, 1280);
+	harness_destroy(h);
+}
+
+/* Whatever keeps packets from their server is to the client a host that is not reached. */
+static void unreachable(struct harness *h, const struct kind *k)
+{
+	static const struct {
+		bool outer6;
+		uint8_t type, code;
+		bool told;
+	} cases[] = {
+		{ false, 3, 0, true },   /* network */
+		{ false, 3, 1, true },   /* host */
+		{ false, 3, 2, true },   /* protocol */
+		{ false, 3, 5, false },  /* source route */
+		{ false, 3, 13, true },  /* prohibited */
+		{ false, 11, 0, true },  /* time to live */
+		{ false, 11, 1, false }, /* reassembly */
+		{ false, 12, 0, false },
+		{ true, 1, 0, true },  /* no route */
+		{ true, 1, 1, true },  /* prohibited */
+		{ true, 1, 3, true },  /* address */
+		{ true, 3, 0, true },  /* hop limit */
+		{ true, 3, 1, false }, /* reassembly */
+		{ true, 4, 1, false },
+	};
+	struct frame f = from_client(k, 4000, FRAME_ACK, 200);
+	struct captured c = outer_of(h, &f);
+	unsigned int told = 0;
+
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		if (cases[i].outer6 != k->outer6)
+			continue;
+		say_error(h, k, &c, cases[i].type, cases[i].code, 0, 200);
+		if (cases[i].told)
+			check_error(harness_take(h), &f, k->inner6 ? 1 : 3, k->inner6 ? 3 : 1, 0);
+		told += cases[i].told;
+		assert_null(harness_take(h));
+		assert_int_equal(harness_drops(h, DROP_tunnel_unreachable), told);
+	}
+	harness_advance(h, 1);
+	assert_int_equal(harness_drops(h, DROP_path_learned), 0);
+	pass(h, k, &f);
+}
+
+static void test_unreachable(void **state)
+{
+	each_kind(unreachable, 1);
 }
 
 /* ---- buffers -------------------------------------------------------------------------------- */
@@ -707,6 +780,8 @@ int main(void)
 		cmocka_unit_test(test_ageing),
 		cmocka_unit_test(test_not_learned),
 		cmocka_unit_test(test_not_passed_on),
+		cmocka_unit_test(test_backup),
+		cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_headroom),
 	};
 
