@@ -40,7 +40,7 @@ enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
 #define FLOW_ALIVE_FWD 0x10 /* ACK without RST seen after a RST, from the client, */
 #define FLOW_ALIVE_RET 0x20 /* from the server */
 #define FLOW_MIXED     0x40 /* one tuple is IPv6, the other IPv4: a struct flow6, and translated */
-#define FLOW_TELL      0x80 /* the server is still to be told who the client is */
+#define FLOW_UNSURE    0x80 /* the server may still take a segment's word for who the client is */
 
 #define FLOW_EPOCH(e)  ((e)&0xffffff)
 
@@ -60,6 +60,11 @@ struct flow {
 	union {
 		uint32_t seq_delta; /* FORWARD: SYN proxy's offset of sequence numbers */
 		uint32_t conn;      /* LOCAL: the connection's number */
+		struct {
+			uint16_t
+				acked; /* of the server's SYN-ACK: what it acknowledges, low half */
+			uint16_t quiet; /* whether nothing is to be added to segments any more */
+		} unsure;               /* FORWARD, as long as FLOW_UNSURE */
 	};
 	uint32_t born; /* ms of the first packet; a free entry: the next free one */
 };

@@ -11,8 +11,7 @@
  *
  * Modes that see one direction rewrite the error like any packet of the client. An error is
  * believed if its flow exists, and changes nothing of it: no state, no time-out; only that nothing
- * is added to its packets any more (FLOW_TELL). Whether its sequence number can be true is up to
- * the receiver.
+ * is added to its packets any more. Whether its sequence number can be true is up to the receiver.
  *
  * Called by the pipeline; the owner of the flow's packets gets the errors too (flow/steer.c).
  */
@@ -130,8 +129,8 @@ static void follow(struct l4 *l, struct pkt *p, const struct icmp_quote *q, stru
 
 	/* What we add for the server may be what made it too big: that, at least, can be left
 	 * out. */
-	if (p->dir == DIR_RETURN)
-		f->flags &= (uint8_t)~FLOW_TELL;
+	if (p->dir == DIR_RETURN && (f->flags & FLOW_UNSURE))
+		f->unsure.quiet = true;
 	count_packet(l, p, f->service, f->server);
 	if (!may_live(l, p))
 		return;

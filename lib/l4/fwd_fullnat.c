@@ -20,6 +20,7 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_hash_crc.h>
+#include <rte_tcp.h>
 
 /* Segments that carry the client's address are no longer than what every IPv6 path and, in
  * practice, every IPv4 path takes: their sender does not know of what is added, and could not make
@@ -60,22 +61,39 @@ static bool fullnat_holds(const struct l4 *l, const struct flow *f)
 	return net_local(l->model->net, &back.dst, NULL) == LOCAL_PORT;
 }
 
+/* Of a segment that is no SYN and no RST, where the server's SYN-ACK has passed: whether it shows
+ * that the server has completed the handshake. Until it has, it can only acknowledge the SYN, as it
+ * does when a segment is out of its window. */
+static bool is_sure(const struct pkt *p, const struct flow *f)
+{
+	const uint16_t header =
+		(uint16_t)((p->l4[offsetof(struct rte_tcp_hdr, data_off)] >> 4) * 4);
+	uint16_t acked;
+
+	memcpy(&acked, p->l4 + offsetof(struct rte_tcp_hdr, recv_ack) + 2, sizeof(acked));
+	return (p->tcp_flags & TCP_FIN) || p->l4_len > header || acked != f->unsure.acked;
+}
+
 /*
- * `client-address`: "toa". The client's segments after its SYN carry its address until the server
- * has said something after its SYN-ACK, which is the proof that it has had one of them.
+ * A server with a module for it learns who the client is from the segment that completes the
+ * handshake. The client's segments that may be this one say nothing but the truth: options of the
+ * client's own are blanked, and with `client-address`: "toa" they carry its address, SYNs excepted.
  */
 static void tell_client(struct l4 *l, struct pkt *p, struct flow *f)
 {
-	const bool established = f->state != CONN_SYN && f->state != CONN_SYN_ACK;
 	struct tuple t;
 
 	if (p->dir == DIR_RETURN) {
-		if (established && !(p->tcp_flags & (TCP_SYN | TCP_RST)))
-			f->flags &= (uint8_t)~FLOW_TELL;
+		if (p->tcp_flags & TCP_SYN)
+			memcpy(&f->unsure.acked, p->l4 + offsetof(struct rte_tcp_hdr, recv_ack) + 2,
+				sizeof(f->unsure.acked));
+		else if (!(p->tcp_flags & TCP_RST) && f->state != CONN_SYN && is_sure(p, f))
+			f->flags &= (uint8_t)~FLOW_UNSURE;
 		return;
 	}
 	clientaddr_strip_toa(p);
-	if (p->tcp_flags & (TCP_SYN | TCP_RST))
+	if ((p->tcp_flags & (TCP_SYN | TCP_RST)) || f->unsure.quiet ||
+		l->model->service[f->service]->client_address != CLIENT_ADDRESS_TOA)
 		return;
 	t = flow_tuple(f, DIR_FORWARD);
 	clientaddr_put_toa(p, &t.src, t.sport, RTE_MIN(l->fits[f->mode], (uint16_t)TOLD_MAX));
@@ -122,10 +140,9 @@ static void fullnat_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
 	const void *src, *dst;
 	rte_be16_t sport, dport;
 
-	if (unlikely(f->state == CONN_SYN && p->dir == DIR_FORWARD) &&
-		l->model->service[f->service]->client_address == CLIENT_ADDRESS_TOA)
-		f->flags |= FLOW_TELL;
-	if (unlikely(f->flags & FLOW_TELL))
+	if (unlikely(f->state == CONN_SYN && p->dir == DIR_FORWARD))
+		f->flags |= FLOW_UNSURE;
+	if (unlikely(f->flags & FLOW_UNSURE))
 		tell_client(l, p, f);
 	if (unlikely(f->flags & FLOW_MIXED)) {
 		translate(l, p, f);

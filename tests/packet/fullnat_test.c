@@ -658,11 +658,74 @@ static void test_toa_too_big(void **state)
 	harness_destroy(h);
 }
 
-/* Without it nothing is added, and options stay. */
+/* Sends a segment in which the client claims to be somebody else; whether the server hears it. */
+static bool lie_is_heard(struct harness *h, const struct toa *t, uint8_t flags)
+{
+	static const uint8_t fake[8] = { 254, 8, 0, 7, 1, 2, 3, 4 };
+	static const uint8_t blank[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	struct frame f = segment(t, flags, 0), got;
+	bool heard;
+
+	f.options = fake;
+	f.options_len = sizeof(fake);
+	got = harness_through(h, WAN, &f, LAN);
+	heard = !memcmp(got.options + got.options_len - sizeof(fake), fake, sizeof(fake));
+	if (!heard)
+		assert_memory_equal(
+			got.options + got.options_len - sizeof(blank), blank, sizeof(blank));
+	return heard;
+}
+
+/* A client cannot say that it is somebody else before the server has completed the handshake. */
+static void no_lies(const struct toa *t)
+{
+	struct harness *h = start(1, 0);
+	struct frame f = segment(t, FRAME_SYN, 0), server, back, error;
+	uint8_t quote[60];
+
+	assert_false(lie_is_heard(h, t, FRAME_SYN));
+	server = harness_through(h, WAN, &f, LAN);
+	server.options_len = 0;
+	assert_false(lie_is_heard(h, t, FRAME_ACK));
+	back = answer(&server, FRAME_SYN | FRAME_ACK, 0);
+	harness_through(h, LAN, &back, WAN);
+	assert_false(lie_is_heard(h, t, FRAME_ACK));
+	/* A segment was lost, out of the window, too big or too long under way: it may be the next
+	 * that completes the handshake. */
+	assert_false(lie_is_heard(h, t, FRAME_ACK));
+	back = answer(&server, FRAME_ACK, 0);
+	harness_through(h, LAN, &back, WAN);
+	assert_false(lie_is_heard(h, t, FRAME_ACK));
+	harness_send(h, WAN, &f);
+	memcpy(quote, harness_next(h, &f)->data + 14, sizeof(quote));
+	error = (struct frame){ .proto = 1,
+		.ttl = 64,
+		.icmp_type = 11,
+		.payload = quote,
+		.payload_len = sizeof(quote) };
+	memcpy(error.src, f.dst, 16);
+	memcpy(error.dst, f.src, 16);
+	error.family = f.family;
+	harness_send(h, LAN, &error);
+	assert_non_null(harness_next(h, &error));
+	assert_false(lie_is_heard(h, t, FRAME_ACK));
+	/* It is complete: no segment is looked at any more. */
+	back.ack++;
+	harness_through(h, LAN, &back, WAN);
+	assert_true(lie_is_heard(h, t, FRAME_ACK));
+	harness_destroy(h);
+}
+
+static void test_no_lies(void **state)
+{
+	no_lies(&(struct toa){ "", "192.0.2.20", CLIENT4, 8 });
+	no_lies(&toas[0]);
+}
+
+/* Without it nothing is added, and other options stay. */
 static void test_no_toa(void **state)
 {
 	static const struct toa t = { "", "192.0.2.20", CLIENT4, 8 };
-	static const uint8_t fake[8] = { 254, 8, 0, 7, 1, 2, 3, 4 };
 	struct harness *h = start(1, 0);
 	struct frame f = segment(&t, FRAME_SYN, 0), server, back;
 
@@ -671,8 +734,6 @@ static void test_no_toa(void **state)
 	back = answer(&server, FRAME_SYN | FRAME_ACK, 0);
 	harness_through(h, LAN, &back, WAN);
 	f = segment(&t, FRAME_ACK, 0);
-	f.options = fake;
-	f.options_len = sizeof(fake);
 	told(h, &t, &f, false);
 	harness_destroy(h);
 }
@@ -719,6 +780,7 @@ int main(void)
 		cmocka_unit_test(test_given_back),
 		cmocka_unit_test(test_source_gone),
 		cmocka_unit_test(test_toa_too_big),
+		cmocka_unit_test(test_no_lies),
 		cmocka_unit_test(test_no_toa),
 		cmocka_unit_test(test_virtual_address_is_no_source),
 	};
