@@ -20,54 +20,14 @@
 #include <netinet/in.h>
 
 #include <rte_icmp.h>
-#include <rte_tcp.h>
-#include <rte_udp.h>
 
 #include "gateway.h"
-#include "net/icmp_quote.h"
+#include "quote.h"
 #include "translate.h"
 #include "tunnel.h"
 
 /* What a worker passes on in a second, a tenth of it at once after a pause. */
 #define ERROR_RATE 10000
-
-/* ---- fields; each returns the difference that it makes to a checksum over it ---------------- */
-
-static uint64_t put2(uint8_t *at, uint16_t to)
-{
-	uint16_t from;
-
-	memcpy(&from, at, 2);
-	memcpy(at, &to, 2);
-	return wire_diff2(from, to);
-}
-
-static uint64_t put_address(uint8_t *at, uint8_t family, const struct addr *to)
-{
-	uint64_t diff;
-	uint32_t from;
-
-	if (family == 6) {
-		diff = wire_diff16(at, to->b);
-		memcpy(at, to->b, 16);
-		return diff;
-	}
-	memcpy(&from, at, 4);
-	memcpy(at, &to->w[3], 4);
-	return wire_diff4(from, to->w[3]);
-}
-
-/* A checksum takes up diff. It may have been wrong before, and stays as wrong as it was. */
-static uint64_t put_checksum(uint8_t *at, uint64_t diff, bool udp)
-{
-	uint16_t sum;
-
-	memcpy(&sum, at, 2);
-	if (udp && sum == 0) /* none */
-		return 0;
-	sum = wire_adjust(sum, diff);
-	return put2(at, udp && sum == 0 ? 0xffff : sum);
-}
 
 /* ---- rewriting ------------------------------------------------------------------------------ */
 
@@ -75,20 +35,12 @@ static uint64_t put_checksum(uint8_t *at, uint64_t diff, bool udp)
 static uint64_t restore_quote(const struct icmp_quote *q, uint8_t family, const struct tuple *sent)
 {
 	uint8_t *src = q->l3 + (family == 4 ? 12 : 8), *dst = q->l3 + (family == 4 ? 16 : 24);
-	const bool udp = q->proto == IPPROTO_UDP;
-	const size_t at = udp ? offsetof(struct rte_udp_hdr, dgram_cksum)
-			      : offsetof(struct rte_tcp_hdr, cksum);
-	const uint64_t addresses =
-		put_address(src, family, &sent->src) + put_address(dst, family, &sent->dst);
-	const uint64_t ports = put2(q->l4, sent->sport) + put2(q->l4 + 2, sent->dport);
-	uint64_t diff = addresses + ports;
+	const uint64_t addresses = quote_put_address(src, family, &sent->src) +
+				   quote_put_address(dst, family, &sent->dst);
+	const uint64_t ports = quote_put2(q->l4, sent->sport) + quote_put2(q->l4 + 2, sent->dport);
 
-	if (family == 4)
-		diff += put_checksum(
-			q->l3 + offsetof(struct rte_ipv4_hdr, hdr_checksum), addresses, false);
-	if (q->l4_len >= at + 2)
-		diff += put_checksum(q->l4 + at, addresses + ports, udp);
-	return diff;
+	return addresses + ports + quote_mend_ip(q->l3, family, addresses) +
+	       quote_mend_l4(q, addresses + ports);
 }
 
 /* Rewrites an error of direction p->dir of a flow whose two directions we see. */
@@ -96,16 +48,17 @@ static void rewrite_error(struct pkt *p, const struct icmp_quote *q, const struc
 {
 	const struct tuple seen = flow_tuple(f, p->dir), sent = flow_tuple(f, !p->dir);
 	uint8_t *src = pkt_addrs(p), *dst = src + (p->family == 4 ? 4 : 16);
-	uint64_t outer = put_address(dst, p->family, &sent.src);
+	uint64_t outer = quote_put_address(dst, p->family, &sent.src);
 	uint64_t diff = restore_quote(q, p->family, &sent);
 
 	if (!addr_equal(&seen.src, &sent.dst))
-		outer += put_address(src, p->family, &sent.dst);
+		outer += quote_put_address(src, p->family, &sent.dst);
 	if (p->family == 4)
-		put_checksum(p->l3 + offsetof(struct rte_ipv4_hdr, hdr_checksum), outer, false);
+		quote_put_checksum(
+			p->l3 + offsetof(struct rte_ipv4_hdr, hdr_checksum), outer, false);
 	else
 		diff += outer; /* the pseudo header */
-	put_checksum(p->l4 + offsetof(struct rte_icmp_hdr, icmp_cksum), diff, false);
+	quote_put_checksum(p->l4 + offsetof(struct rte_icmp_hdr, icmp_cksum), diff, false);
 }
 
 /* Likewise of a flow between two families. */

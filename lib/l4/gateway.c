@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "l4_priv.h"
+#include "quote.h"
 #include "sched/limit.h"
 
 #define ICMP_LEN 8
@@ -65,21 +66,10 @@ static const void *on_wire(const struct addr *a)
 	return addr_is_v4(a) ? (const void *)&a->w[3] : a->b;
 }
 
-static void quote_put(uint8_t *quoted, uint8_t family, uint8_t *at, const struct addr *a)
-{
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)quoted;
-
-	if (family == 6) {
-		memcpy(at, a->b, 16);
-		return;
-	}
-	ip->hdr_checksum = wire_adjust(ip->hdr_checksum, wire_diff4(load4(at), addr_v4(a)));
-	memcpy(at, &a->w[3], 4);
-}
-
 /*
  * The packet that an ICMP error quotes came from who gets the error or went to who caused it. Its
- * addresses change the other way round, so that the receiver knows the packet as its own.
+ * addresses change the other way round, so that the receiver knows the packet as its own. Before
+ * the error's own addresses change.
  */
 static void map_quote(const struct gateway *g, struct pkt *p)
 {
@@ -87,30 +77,39 @@ static void map_quote(const struct gateway *g, struct pkt *p)
 	uint8_t *quoted = p->l4 + ICMP_LEN;
 	uint8_t *src = quoted + (v6 ? 8 : 12), *dst = quoted + (v6 ? 24 : 16);
 	const struct gateway_pair *pair;
+	struct icmp_quote q;
+	uint64_t diff = 0;
 	struct addr a;
+	bool carries;
 
 	if (p->l4_len < ICMP_LEN + (v6 ? 40 : 20) || quoted[0] >> 4 != p->family)
 		return;
+	carries = icmp_quoted(p, &q);
 	a = addr_at(src, p->family);
 	pair = gateway_by_outside(g, &a);
 	if (pair)
-		quote_put(quoted, p->family, src, &pair->inside);
+		diff += quote_put_address(src, p->family, &pair->inside);
 	a = addr_at(dst, p->family);
 	pair = gateway_by_inside(g, &a);
 	if (pair)
-		quote_put(quoted, p->family, dst, &pair->outside);
+		diff += quote_put_address(dst, p->family, &pair->outside);
+	quote_mend_ip(quoted, p->family, diff);
+	if (carries)
+		quote_mend_l4(&q, diff);
 }
 
 static void map_addresses(const struct gateway *g, struct pkt *p, const struct mapping *map)
 {
+	const bool error = is_icmp_error(p);
+
+	if (error)
+		map_quote(g, p);
 	if (map->dst)
 		rewrite_address(p, false, on_wire(&map->dst->inside));
 	if (map->src)
 		rewrite_address(p, true, on_wire(&map->src->outside));
-	if (is_icmp_error(p)) {
-		map_quote(g, p);
+	if (error)
 		rewrite_icmp_checksum(p);
-	}
 }
 
 /* ---- masquerade ------------------------------------------------------------------------------ */

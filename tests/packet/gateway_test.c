@@ -172,6 +172,58 @@ static void test_one_to_one_errors(void **state)
 	harness_destroy(h);
 }
 
+/* The packet that an error quotes whole, whose checksums are right. */
+static struct frame quoted_by(const struct frame *error, uint8_t data[FRAME_MAX])
+{
+	const char *wrong;
+	struct frame f;
+
+	memset(data, 0, 14);
+	memcpy(data + 12, error->family == 6 ? "\x86\xdd" : "\x08\0", 2);
+	memcpy(data + 14, error->payload, error->payload_len);
+	wrong = frame_read(data, 14u + error->payload_len, &f);
+	if (wrong)
+		fail_msg("quoted: %s", wrong);
+	return f;
+}
+
+/* The checksums that are quoted are those of the packet as its sender knows it. */
+static void test_one_to_one_quoted_checksums(void **state)
+{
+	struct harness *h = gateway(3);
+	uint8_t sent[FRAME_MAX], data[FRAME_MAX];
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		const bool v6 = pairs[i].proto == ICMP6 || strchr(pairs[i].inside, ':');
+		struct frame inner, f, got, quoted;
+
+		if (pairs[i].proto != TCP && pairs[i].proto != UDP)
+			continue;
+		/* From a router outside, about a packet of the server. */
+		inner = any(pairs[i].proto, pairs[i].outside, pairs[i].peer);
+		f = icmp(v6 ? "2001:db8:9::1" : "203.0.113.1", pairs[i].outside, v6 ? 3 : 11, 0, 0);
+		f.payload_len = (uint16_t)(frame_build(&inner, sent) - 14);
+		f.payload = sent + 14;
+		got = harness_through(h, WAN, &f, LAN);
+		quoted = quoted_by(&got, data);
+		frame_address(&inner, inner.src, pairs[i].inside);
+		assert_memory_equal(quoted.src, inner.src, 16);
+		assert_memory_equal(quoted.dst, inner.dst, 16);
+
+		/* From the server, about a packet to it. */
+		inner = any(pairs[i].proto, pairs[i].peer, pairs[i].inside);
+		f = icmp(pairs[i].inside, pairs[i].peer, v6 ? 1 : 3, v6 ? 4 : 3, 0);
+		f.payload_len = (uint16_t)(frame_build(&inner, sent) - 14);
+		f.payload = sent + 14;
+		got = harness_through(h, LAN, &f, WAN);
+		quoted = quoted_by(&got, data);
+		frame_address(&inner, inner.dst, pairs[i].outside);
+		assert_memory_equal(quoted.src, inner.src, 16);
+		assert_memory_equal(quoted.dst, inner.dst, 16);
+	}
+	harness_destroy(h);
+}
+
 /* ---- masquerade ------------------------------------------------------------------------------ */
 
 /* What the outside sends back to who sent got. */
@@ -528,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_one_to_one),
 		cmocka_unit_test(test_one_to_one_both_ends),
 		cmocka_unit_test(test_one_to_one_errors),
+		cmocka_unit_test(test_one_to_one_quoted_checksums),
 		cmocka_unit_test(test_masquerade),
 		cmocka_unit_test(test_masquerade_ports_differ),
 		cmocka_unit_test(test_masquerade_needs_a_beginning),
