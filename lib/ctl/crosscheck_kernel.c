@@ -27,6 +27,25 @@ static void check_device(const struct config *c, const struct kernel_conf *k, un
 		k->interface, c->devices[device]);
 }
 
+/* Servers that are masqueraded with a port's own address take local ports of it, as the kernel
+ * does. Neither knows of the other's. */
+static void check_masquerades(
+	const struct config *c, const struct kernel_conf *k, struct faults *faults)
+{
+	const struct gateway_conf *g = &c->model.gateway;
+	char path[48];
+
+	for (unsigned int i = 0; i < g->n_masquerades; i++) {
+		if (g->masquerades[i].port != k->port || g->masquerades[i].n_sources)
+			continue;
+		snprintf(path, sizeof(path), "gateway.masquerade[%u]", i);
+		fault_warn(faults, path,
+			"servers get the address of ports[%u], with which the kernel (%s) speaks "
+			"too: both may choose the same local port; give \"sources\"",
+			k->port, k->interface);
+	}
+}
+
 void crosscheck_kernel(const struct config *c, struct faults *faults)
 {
 	char path[48];
@@ -41,5 +60,6 @@ void crosscheck_kernel(const struct config *c, struct faults *faults)
 					k->interface, c->kernels[j].port);
 		for (unsigned int j = 0; j < c->n_devices; j++)
 			check_device(c, k, j, faults);
+		check_masquerades(c, k, faults);
 	}
 }

@@ -38,6 +38,14 @@ static const struct bad_case cases[] = {
 		"at "
 		"most 15 are possible\n"
 		"ports[0].kernel.rate: 99; needed is an integer from 100 to 1000000\n" },
+	{ "{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': 'af_packet:w', "
+	  "'addresses': ['192.0.2.1/24'], 'kernel': {'interface': 'fl'}}, {'name': 'dmz', "
+	  "'device': 'af_packet:d', 'addresses': ['172.16.0.1/24']}], 'gateway': {'masquerade': "
+	  "[{'from': '10.0.0.0/24', 'port': 'dmz'}, {'from': '10.0.1.0/24', 'port': 'wan', "
+	  "'sources': ['192.0.2.2']}, {'from': '10.0.2.0/24', 'port': 'wan'}]}}",
+		"warning: gateway.masquerade[2]: servers get the address of ports[0], with which "
+		"the kernel (fl) speaks too: both may choose the same local port; give "
+		"\"sources\"\n" },
 	{ AROUND("'idle': {'sleep-min': '1ms', 'sleep-max': '10us'}"),
 		"idle.sleep-min: longer than sleep-max (1000 us > 10 us)\n" },
 	{ "{'workers': [1], 'control': 0, 'idle': {'sleep-max': '60ms'}, 'ports': [{'name': "
