@@ -370,6 +370,8 @@ int config_apply(struct config_target *t, const json_t *doc, struct faults *faul
 	m = build(t, c, &own);
 	if (!m)
 		goto out;
+	if (t->steering && t->config)
+		steering_warn(t->steering, t->config, c, &own);
 
 	if (change->pending)
 		model_free(change->pending, &config_sched);

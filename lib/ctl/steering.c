@@ -197,6 +197,47 @@ void steering_use(
 
 /* ---- later ---------------------------------------------------------------------------------- */
 
+/* Whether an address has services of modes whose answers need the client's end for their owner, or
+ * of others. */
+static bool serves(const struct config *c, const struct vip *v, bool by_client)
+{
+	const struct model_conf *m = &c->model;
+
+	for (unsigned int i = 0; i < m->n_services; i++) {
+		const struct service_conf *s = &m->services[i];
+
+		for (unsigned int j = 0; j < s->n_vips && mode_by_client(s->mode) == by_client; j++)
+			if (s->vips[j].host_bits == v->host_bits &&
+				addr_equal(&s->vips[j].addr, &v->addr))
+				return true;
+	}
+	return false;
+}
+
+void steering_warn(const struct steering *s, const struct config *from, const struct config *to,
+	struct faults *faults)
+{
+	const struct model_conf *m = &to->model;
+
+	for (unsigned int i = 0; s->way == STEER_TUPLE && i < m->n_services; i++)
+		for (unsigned int j = 0; j < m->services[i].n_vips; j++) {
+			const struct vip *v = &m->services[i].vips[j];
+			const bool nat = serves(to, v, true);
+			char path[64], text[PREFIX_TEXT];
+			const struct prefix p = vip_prefix(v);
+
+			if (mode_by_client(m->services[i].mode) != nat ||
+				serves(from, v, true) == nat || !serves(from, v, false))
+				continue;
+			snprintf(path, sizeof(path), "services[%u].address", i);
+			prefix_format(&p, text);
+			fault_warn(faults, path,
+				"%s %s mode nat by this: nics then bring its connections to other "
+				"workers, and those of other modes that there are end",
+				text, nat ? "gets" : "is left by");
+		}
+}
+
 void steering_changed(struct steering *s, const struct config *c)
 {
 	uint8_t hash[NIC_MAX] = { 0 };

@@ -36,6 +36,11 @@ void steering_use(const struct steering *s, struct workers *all, struct nic *con
  * otherwise. */
 bool steering_sides(const struct config *c, uint8_t *hash);
 
+/* Of a reload: warns of addresses whose flows get other owners by it. With the way tuple that is
+ * where NAT comes to an address, or leaves it. */
+void steering_warn(const struct steering *s, const struct config *from, const struct config *to,
+	struct faults *faults);
+
 void steering_changed(struct steering *s, const struct config *c);
 void steering_look(struct steering *s, const struct workers *all, struct nic *const *nics,
 	unsigned int n_nics);

@@ -198,6 +198,42 @@ static void test_a_change_that_breaks_the_split(void **state)
 	config_free(swapped);
 }
 
+/* With nics that hash addresses and ports, NAT on an address moves the other flows there. */
+static void test_a_change_that_moves_flows(void **state)
+{
+	static const char nat[] =
+		CONF(WAN ", " LAN, "'services': [" SERVE("nat", "192.0.2.10:80", "near") ", " SERVE(
+					   "dr", "192.0.2.10:81", "near") "]");
+	static const char dr[] =
+		CONF(WAN ", " LAN, "'services': [" SERVE("dr", "192.0.2.10:81", "near") "]");
+	struct config *with = read_config(nat), *without = read_config(dr);
+	struct config *elsewhere = read_config(sides[1].text);
+	struct steering s = { .way = STEER_TUPLE };
+	struct faults faults = { 0 };
+
+	(void)state;
+	steering_warn(&s, with, with, &faults);
+	steering_warn(&s, elsewhere, without, &faults);
+	s.way = STEER_SOFTWARE;
+	steering_warn(&s, without, with, &faults);
+	assert_int_equal(faults.n, 0);
+	s.way = STEER_TUPLE;
+	steering_warn(&s, without, with, &faults);
+	assert_int_equal(faults.n, 1);
+	assert_true(faults.list[0].warning);
+	assert_string_equal(faults.list[0].path, "services[0].address");
+	assert_string_equal(faults.list[0].text,
+		"192.0.2.10/32 gets mode nat by this: nics then bring its connections to other "
+		"workers, and those of other modes that there are end");
+	steering_warn(&s, with, without, &faults);
+	assert_int_equal(faults.n, 2);
+	assert_non_null(strstr(faults.list[1].text, "192.0.2.10/32 is left by mode nat"));
+	faults_free(&faults);
+	config_free(with);
+	config_free(without);
+	config_free(elsewhere);
+}
+
 /* What "port list" says. */
 static void test_text(void **state)
 {
@@ -238,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_a_device_that_cannot),
 		cmocka_unit_test(test_a_nic_that_did_not),
 		cmocka_unit_test(test_a_change_that_breaks_the_split),
+		cmocka_unit_test(test_a_change_that_moves_flows),
 		cmocka_unit_test(test_text),
 	};
 
