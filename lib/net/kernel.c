@@ -38,6 +38,7 @@ struct share {
 	bool tap;     /* fd is the TAP's own, else an eventfd */
 	bool carrier; /* as we told the kernel last */
 	uint8_t port; /* NET_PORT_NONE: no port has it now */
+	uint16_t mtu;
 	struct net_bucket rate;
 	struct kernel_counters counters;
 };
@@ -224,8 +225,9 @@ static void share_sync(struct kernel *k, struct share *s, const struct port *p)
 	for (unsigned int i = 0; i < nic->n_members; i++)
 		if (nic->member[i].iface[0])
 			hush(k, nic->member[i].iface);
-	kernel_link_set(&s->link, k->netlink, &p->mac, share_mtu(s, p->mtu ? p->mtu : nic->mtu),
-		addresses, share_addresses(k->table, p, addresses));
+	s->mtu = share_mtu(s, p->mtu ? p->mtu : nic->mtu);
+	kernel_link_set(&s->link, k->netlink, &p->mac, s->mtu, addresses,
+		share_addresses(k->table, p, addresses));
 	free(addresses);
 }
 
@@ -284,6 +286,61 @@ static bool share_give(struct share *s, struct rte_mbuf *m)
 	return true;
 }
 
+/* How long the datagram of a frame is, without what stands behind it; 0: there is none. Workers
+ * have parsed it, so it is all there. */
+static uint16_t frame_datagram(const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const uint8_t *l3 = (const uint8_t *)(eth + 1);
+
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		return rte_be_to_cpu_16(((const struct rte_ipv4_hdr *)l3)->total_length);
+	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return (uint16_t)(sizeof(struct rte_ipv6_hdr) +
+				  rte_be_to_cpu_16(((const struct rte_ipv6_hdr *)l3)->payload_len));
+	return 0;
+}
+
+struct fit {
+	struct rte_ether_hdr eth;
+	void (*give)(void *to, struct rte_mbuf *m);
+	void *to;
+};
+
+static void fit_piece(void *to, struct rte_mbuf *piece)
+{
+	const struct fit *f = to;
+
+	memcpy(rte_pktmbuf_prepend(piece, sizeof(f->eth)), &f->eth, sizeof(f->eth));
+	f->give(f->to, piece);
+}
+
+void kernel_fit(struct net_worker *control, struct rte_mbuf *m, uint16_t mtu,
+	void (*give)(void *to, struct rte_mbuf *m), void *to)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const uint16_t len = frame_datagram(m);
+	struct fit f = { .eth = *eth, .give = give, .to = to };
+
+	if (len <= mtu)
+		give(to, m);
+	else
+		split_each(control, m, (const uint8_t *)(eth + 1), len, mtu, fit_piece, &f);
+}
+
+struct taker {
+	struct share *share;
+	struct net_worker *control;
+};
+
+static void taker_give(void *to, struct rte_mbuf *m)
+{
+	const struct taker *t = to;
+
+	if (!share_give(t->share, m))
+		net_drop(t->control, m, DROP_kernel_full);
+}
+
 unsigned int kernel_take(struct kernel *k, struct net_worker *control, struct net_worker *w)
 {
 	struct rte_mbuf *m[TAKE_MAX];
@@ -298,8 +355,10 @@ unsigned int kernel_take(struct kernel *k, struct net_worker *control, struct ne
 				   control->now_ms)) {
 			s->counters.to_dropped++;
 			net_drop(control, m[i], DROP_kernel_rate);
-		} else if (!share_give(s, m[i])) {
-			net_drop(control, m[i], DROP_kernel_full);
+		} else {
+			struct taker t = { .share = s, .control = control };
+
+			kernel_fit(control, m[i], s->mtu, taker_give, &t);
 		}
 	}
 	return n;

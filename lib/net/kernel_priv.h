@@ -11,6 +11,11 @@
 enum drop_reason kernel_check(
 	const struct net_table *t, const struct port *p, const struct rte_mbuf *m);
 
+/* Gives a frame away as it is, or in frames that are fragments if it is a datagram longer than mtu:
+ * the kernel puts it together. Takes the mbuf. */
+void kernel_fit(struct net_worker *control, struct rte_mbuf *m, uint16_t mtu,
+	void (*give)(void *to, struct rte_mbuf *m), void *to);
+
 /* ---- kernel_link.c -------------------------------------------------------------------------- */
 
 /* An interface's settings, and what was set before. */

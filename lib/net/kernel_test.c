@@ -10,9 +10,11 @@
 
 #include <cmocka.h>
 #include <rte_ether.h>
+#include <rte_malloc.h>
 
 #include "frame.h"
 #include "kernel_priv.h"
+#include "net_priv.h"
 #include "test_eal.h"
 
 static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
@@ -230,6 +232,93 @@ static void rate(void **state)
 	assert_true(net_bucket_take(&b, 1000, 10));
 }
 
+/* ---- what is longer than the interface takes ------------------------------------------------ */
+
+struct given {
+	unsigned int n;
+	uint32_t at; /* payload that came */
+	unsigned int head;
+};
+
+static void given_one(void *to, struct rte_mbuf *m)
+{
+	struct given *g = to;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	assert_int_equal(m->nb_segs, 1);
+	assert_in_range(m->pkt_len, 15, 14 + 1500);
+	assert_memory_equal(frame, mac, 6);
+	assert_memory_equal(frame + 6, router, 6);
+	for (uint32_t i = 14 + g->head; i < m->data_len; i++, g->at++)
+		assert_int_equal(frame[i], (uint8_t)(g->at * 7 + g->at / 251));
+	g->n++;
+	rte_pktmbuf_free(m);
+}
+
+/* A datagram of `payload` bytes in buffers of 1000; what is given of it. */
+static struct given fit(struct net_worker *w, uint8_t family, uint32_t payload)
+{
+	const uint32_t ip = family == 4 ? 20 : 40, len = 14 + ip + payload;
+	struct rte_mbuf *m = NULL;
+	uint8_t head[54] = { 0 };
+
+	memcpy(head, mac, 6);
+	memcpy(head + 6, router, 6);
+	memcpy(head + 12, family == 4 ? "\x08\0\x45" : "\x86\xdd\x60", 3);
+	if (family == 4) {
+		memcpy(head + 16, (uint8_t[]){ (uint8_t)((len - 14) >> 8), (uint8_t)(len - 14) },
+			2);
+		memcpy(head + 18, "\1\2", 2);
+		memcpy(head + 22, "\x40\x11\0\0\xc6\x33\x64\x07\xc0\0\2\1", 12);
+	} else {
+		memcpy(head + 18, (uint8_t[]){ (uint8_t)(payload >> 8), (uint8_t)payload }, 2);
+		memcpy(head + 20, "\x11\x40", 2);
+	}
+	for (uint32_t done = 0; done < len;) {
+		const uint32_t n = RTE_MIN(1000u, len - done);
+		struct rte_mbuf *s = rte_pktmbuf_alloc(pool);
+		uint8_t *to;
+
+		assert_non_null(s);
+		to = (uint8_t *)rte_pktmbuf_append(s, (uint16_t)n);
+		for (uint32_t i = 0; i < n; i++, done++) {
+			const uint32_t at = done - 14 - ip;
+
+			to[i] = done < 14 + ip ? head[done] : (uint8_t)(at * 7 + at / 251);
+		}
+		if (m)
+			assert_int_equal(rte_pktmbuf_chain(m, s), 0);
+		else
+			m = s;
+	}
+
+	struct given g = { .head = ip + payload <= 1500 || family == 4 ? ip : ip + 8 };
+
+	kernel_fit(w, m, 1500, given_one, &g);
+	return g;
+}
+
+static void what_is_too_long(void **state)
+{
+	/* payload, frames of IPv4, of IPv6 */
+	static const unsigned int sizes[][3] = { { 900, 1, 1 }, { 1481, 2, 2 }, { 4000, 3, 3 },
+		{ 20000, 14, 14 } };
+	static struct net_worker w;
+
+	w = (struct net_worker){ .pool = pool, .n_workers = 1, .table = table };
+	w.ident = ident_create(SOCKET_ID_ANY);
+	assert_non_null(w.ident);
+	for (unsigned int i = 0; i < RTE_DIM(sizes); i++)
+		for (unsigned int v6 = 0; v6 < 2; v6++) {
+			struct given g = fit(&w, v6 ? 6 : 4, sizes[i][0]);
+
+			assert_int_equal(g.n, sizes[i][1 + v6]);
+			assert_int_equal(g.at, sizes[i][0]);
+		}
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+	rte_free(w.ident);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +329,7 @@ int main(void)
 		cmocka_unit_test(other_frames),
 		cmocka_unit_test(what_the_kernel_is_to_have),
 		cmocka_unit_test(rate),
+		cmocka_unit_test(what_is_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, build_table, free_table);

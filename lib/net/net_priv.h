@@ -150,6 +150,11 @@ static inline bool split_is_free(const uint8_t *l3)
 	return l3[0] >> 4 == 4 && !(l3[6] & 0x40);
 }
 
+/* Cuts the datagram at l3 into fragments of at most so many bytes and gives them away in order,
+ * each one mbuf that begins with its IP header; takes the mbuf. */
+void split_each(struct net_worker *w, struct rte_mbuf *m, const uint8_t *l3, uint16_t l3_len,
+	uint16_t most, void (*give)(void *to, struct rte_mbuf *piece), void *to);
+
 /* Sends the datagram at l3 as fragments of at most so many bytes to a neighbour whose word says
  * that it can be; takes the mbuf. */
 void split_send(struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len,

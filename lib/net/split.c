@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Datagrams that leave as fragments (RFC 791 3.2, RFC 8200 4.5), and chains of mbufs for ports that
- * send single ones alone. Called by output.c where a datagram does not simply go.
+ * send single ones alone. Called by output.c where a datagram does not simply go, and by kernel.c.
  *
  * Fragments are copies in mbufs of our own, so that nobody holds on to the datagram. All but the
  * last carry the most that fits.
@@ -265,8 +265,8 @@ static bool split_begin(
 	return known && s->head < l3_len && s->head <= m->data_len;
 }
 
-void split_send(struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len,
-	uint16_t most, uint64_t word)
+void split_each(struct net_worker *w, struct rte_mbuf *m, const uint8_t *l3, uint16_t l3_len,
+	uint16_t most, void (*give)(void *to, struct rte_mbuf *piece), void *to)
 {
 	struct split s = { .l3 = l3 };
 
@@ -297,13 +297,33 @@ void split_send(struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t 
 			return;
 		}
 
-		uint8_t *to = rte_pktmbuf_mtod(piece, uint8_t *);
-		const uint32_t head = head_write(&s, to, off, len, off + len < total);
+		uint8_t *bytes = rte_pktmbuf_mtod(piece, uint8_t *);
+		const uint32_t head = head_write(&s, bytes, off, len, off + len < total);
 
-		cursor_read(&from, to + head, len);
+		cursor_read(&from, bytes + head, len);
 		rte_pktmbuf_append(piece, (uint16_t)(head + len));
 		counter_add(&w->frag.fragments_out, 1);
-		output_fitting(w, piece, (uint16_t)(head + len), word);
+		give(to, piece);
 	}
 	rte_pktmbuf_free(m);
+}
+
+struct sending {
+	struct net_worker *w;
+	uint64_t word;
+};
+
+static void send_piece(void *to, struct rte_mbuf *piece)
+{
+	const struct sending *s = to;
+
+	output_fitting(s->w, piece, piece->data_len, s->word);
+}
+
+void split_send(struct net_worker *w, struct rte_mbuf *m, uint8_t *l3, uint16_t l3_len,
+	uint16_t most, uint64_t word)
+{
+	struct sending s = { .w = w, .word = word };
+
+	split_each(w, m, l3, l3_len, most, send_piece, &s);
 }

@@ -195,6 +195,28 @@ def test_udp(lab, lb, version):
         assert client.recv(100) == b"answer"
 
 
+def test_long_datagrams(lab, lb):
+    """Put together by us, they are longer than the interface takes. (af_packet has IPv4 put together by the kernel.)"""
+    address = PORT_ADDRESS["wan", 6]
+    with lab.inside("lb"):
+        server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        server.bind((address, 5353))
+    with lab.inside("client"):
+        client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with server, client:
+        server.settimeout(5)
+        client.settimeout(5)
+        client.connect((address, 5353))
+        for size in (1452, 1453, 1500, 4000, 20000):
+            data = os.urandom(size)
+            client.send(data)
+            text, peer = server.recvfrom(65536)
+            assert text == data
+            server.sendto(data, peer)
+            assert client.recv(65536) == data
+    assert "kernel_full" not in drops(lb) or drops(lb)["kernel_full"] == 0
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_ping(lab, lb, version):
     """Ours to answer when asked from outside; the kernel's when it asks."""
