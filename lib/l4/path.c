@@ -5,6 +5,9 @@
 
 #include <rte_malloc.h>
 
+#define CLOCKS_MS 1000 /* workers' clocks do not differ by as much */
+#define AGAIN_MS  1000 /* what was said less than this ago is not news */
+
 static uint64_t word_make(uint16_t gen, uint16_t mtu, uint32_t now_ms)
 {
 	return (uint64_t)gen << 48 | (uint64_t)mtu << 32 | now_ms;
@@ -20,13 +23,21 @@ static uint16_t word_mtu(uint64_t word)
 	return (uint16_t)(word >> 32);
 }
 
-/* The word, or 0 if its time is over. It is taken away then, for times come round after 49 days. */
+/* Whether the word was learned less than ms ago. Another worker's clock may be a little ahead; what
+ * is further ahead is from 25 days ago and more, for times come round after 49. */
+static bool word_within(uint64_t word, int32_t ms, uint32_t now_ms)
+{
+	const int32_t age = (int32_t)(now_ms - (uint32_t)word);
+
+	return age > -CLOCKS_MS && age < ms;
+}
+
+/* The word, or 0 if its time is over. It is taken away then, so that it never comes round. */
 static uint64_t word_load(uint64_t *at, uint32_t now_ms)
 {
 	uint64_t word = __atomic_load_n(at, __ATOMIC_RELAXED);
 
-	/* Another worker's clock may be a little ahead. */
-	if (!word || (int32_t)(now_ms - (uint32_t)word) < PATH_MS)
+	if (!word || word_within(word, PATH_MS, now_ms))
 		return word;
 	__atomic_compare_exchange_n(at, &word, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	return 0;
@@ -42,16 +53,35 @@ void path_table_destroy(struct path_table *t)
 	rte_free(t);
 }
 
-void path_learn(struct path_table *t, const struct server *s, uint16_t mtu, uint32_t now_ms)
+/* A word goes up by ageing alone (RFC 1191 6.3). False: there was nothing new. */
+static bool learn_one(struct path_table *t, const struct server *s, uint16_t mtu, uint32_t now_ms)
 {
-	uint64_t floor = __atomic_load_n(&t->floor, __ATOMIC_RELAXED), next;
+	const uint64_t word = word_load(&t->server[s->slot], now_ms);
 
+	if (word && word_gen(word) == s->gen &&
+		(word_mtu(word) < mtu ||
+			(word_mtu(word) == mtu && word_within(word, AGAIN_MS, now_ms))))
+		return false;
 	__atomic_store_n(&t->server[s->slot], word_make(s->gen, mtu, now_ms), __ATOMIC_RELAXED);
+	return true;
+}
+
+void path_learn(struct path_table *t, const struct server *const *servers, unsigned int n,
+	uint16_t mtu, uint32_t now_ms)
+{
+	uint64_t floor, next;
+	bool news = false;
+
+	for (unsigned int i = 0; i < n; i++)
+		news |= learn_one(t, servers[i], mtu, now_ms);
+	if (!news)
+		return;
+	floor = __atomic_load_n(&t->floor, __ATOMIC_RELAXED);
 	/* It goes up only by ageing: none of the words that it is about outlives it then. */
 	do {
 		uint16_t least = word_mtu(floor);
 
-		if (!least || (int32_t)(now_ms - (uint32_t)floor) >= PATH_MS || mtu < least)
+		if (!least || !word_within(floor, PATH_MS, now_ms) || mtu < least)
 			least = mtu;
 		next = word_make(0, least, now_ms);
 	} while (!__atomic_compare_exchange_n(

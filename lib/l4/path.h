@@ -28,8 +28,11 @@ struct path_table {
 struct path_table *path_table_create(void);
 void path_table_destroy(struct path_table *t);
 
-/* A router has said that packets to the server must not be longer than mtu. */
-void path_learn(struct path_table *t, const struct server *s, uint16_t mtu, uint32_t now_ms);
+/* A router has said that packets to these n servers, which have one address, must not be longer
+ * than mtu. Who is known to be behind less keeps that; what is said again and again is written once
+ * a second. */
+void path_learn(struct path_table *t, const struct server *const *servers, unsigned int n,
+	uint16_t mtu, uint32_t now_ms);
 
 /* What is known; 0: nothing. */
 uint16_t path_mtu(struct path_table *t, const struct server *s, uint32_t now_ms);

@@ -138,15 +138,6 @@ static bool is_no_way(const struct pkt *p)
 	return (type == 3 && code != 4 && code != 5) || (type == 11 && code == 0);
 }
 
-static void learn(struct l4 *l, const struct server *server, uint16_t mtu)
-{
-	const uint16_t known = path_mtu(l->paths, server, l->now_ms);
-
-	/* It goes up by ageing alone (RFC 1191 6.3). */
-	if (!known || mtu <= known)
-		path_learn(l->paths, server, mtu, l->now_ms);
-}
-
 bool tunnel_error(struct l4 *l, struct pkt *p, const struct icmp_quote *q)
 {
 	const struct server *const *servers;
@@ -165,11 +156,10 @@ bool tunnel_error(struct l4 *l, struct pkt *p, const struct icmp_quote *q)
 		pkt_drop(p, DROP_icmp_type);
 		return true;
 	}
-	for (unsigned int i = 0; i < n; i++) {
-		if (mtu)
-			learn(l, servers[i], mtu);
-		told = told || pass_on(l, p, q, servers[i], mtu);
-	}
+	if (mtu)
+		path_learn(l->paths, servers, n, mtu, l->now_ms);
+	for (unsigned int i = 0; i < n && !told; i++)
+		told = pass_on(l, p, q, servers[i], mtu);
 	pkt_drop(p, mtu ? DROP_path_learned : DROP_tunnel_unreachable);
 	return true;
 }
