@@ -13,6 +13,8 @@
  * believed if its flow exists, and changes nothing of it: no state, no time-out; only that nothing
  * is added to its packets any more. Whether its sequence number can be true is up to the receiver.
  *
+ * What is made up about no flow takes nothing from the share of those about flows.
+ *
  * Called by the pipeline; the owner of the flow's packets gets the errors too (flow/steer.c).
  */
 #include "l4_priv.h"
@@ -26,7 +28,7 @@
 #include "translate.h"
 #include "tunnel.h"
 
-/* What a worker passes on in a second, a tenth of it at once after a pause. */
+/* What a worker passes on of a kind in a second, a tenth of it at once after a pause. */
 #define ERROR_RATE 10000
 
 /* ---- rewriting ------------------------------------------------------------------------------ */
@@ -73,6 +75,14 @@ static void translate(struct l4 *l, struct pkt *p, const struct icmp_quote *q, c
 
 /* ---- what becomes of an error --------------------------------------------------------------- */
 
+bool l4_error_allowed(struct l4 *l, struct pkt *p, struct net_bucket *bucket)
+{
+	if (net_bucket_take(bucket, ERROR_RATE, l->now_ms))
+		return true;
+	pkt_drop(p, DROP_icmp_error_rate);
+	return false;
+}
+
 /* An error about a packet of a flow. */
 static void follow(struct l4 *l, struct pkt *p, const struct icmp_quote *q, struct flow *f)
 {
@@ -80,6 +90,8 @@ static void follow(struct l4 *l, struct pkt *p, const struct icmp_quote *q, stru
 	const struct server *server = l->model->server[f->server];
 	const struct addr next = mode->next(f, p->dir, server);
 
+	if (!l4_error_allowed(l, p, &l->flow_error_rate))
+		return;
 	/* What we add for the server may be what made it too big: that, at least, can be left
 	 * out. */
 	if (p->dir == DIR_RETURN && (f->flags & FLOW_UNSURE))
@@ -124,9 +136,7 @@ static void forward_error(struct l4 *l, struct pkt *p)
 	struct icmp_quote q;
 	struct flow *f;
 
-	if (!net_bucket_take(&l->error_rate, ERROR_RATE, l->now_ms)) {
-		pkt_drop(p, DROP_icmp_error_rate);
-	} else if (net_local(l->model->net, &src, NULL) != LOCAL_NONE) {
+	if (net_local(l->model->net, &src, NULL) != LOCAL_NONE) {
 		pkt_drop(p, DROP_ip_martian); /* nobody on a wire is one of us */
 	} else if (!icmp_quoted(p, &q)) {
 		pkt_drop(p, DROP_icmp_type);
@@ -135,7 +145,7 @@ static void forward_error(struct l4 *l, struct pkt *p)
 		f = flow_find(l->flows, &q.tuple, &p->dir);
 		if (f && flow_is_current(l, f))
 			follow(l, p, &q, f);
-		else if (!tunnel_error(l, p, &q))
+		else if (!tunnel_error(l, p, &q) && l4_error_allowed(l, p, &l->stray_error_rate))
 			follow_none(l, p, &q);
 	}
 }

@@ -51,12 +51,13 @@ struct l4 {
 	uint16_t fits[MODE_ALL];  /* by mode: received packets up to this length fit everywhere */
 	bool moved;               /* this burst opened or closed flows: look up again */
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
-	struct net_bucket error_rate;       /* of ICMP errors passed on */
-	uint32_t gateway_turn;              /* of local ports */
-	struct traffic *service;            /* by service slot */
-	struct traffic *server;             /* by server slot */
-	struct server_hop *hop;             /* likewise */
-	uint16_t packet_id;                 /* of the last IPv4 header made here */
+	/* Of ICMP errors about packets of flows, about outer packets, and about others. */
+	struct net_bucket flow_error_rate, tunnel_error_rate, stray_error_rate;
+	uint32_t gateway_turn;   /* of local ports */
+	struct traffic *service; /* by service slot */
+	struct traffic *server;  /* by server slot */
+	struct server_hop *hop;  /* likewise */
+	uint16_t packet_id;      /* of the last IPv4 header made here */
 };
 
 struct fwd_ops {

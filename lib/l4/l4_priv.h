@@ -60,6 +60,10 @@ static inline bool may_live(struct l4 *l, struct pkt *p)
 bool l4_may_pass(struct l4 *l, struct pkt *p, const struct service *service,
 	const struct server *server, const struct addr *next);
 
+/* Whether an ICMP error may pass; counted under a bucket, of which there is one for each kind so
+ * that none starves another. If not, it is dropped. */
+bool l4_error_allowed(struct l4 *l, struct pkt *p, struct net_bucket *bucket);
+
 /* A packet of a flow: state, rewriting, where to. */
 void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f);
 

@@ -12,6 +12,7 @@
 
 #include <rte_ip.h>
 
+#include "l4_priv.h"
 #include "net/encap.h"
 #include "path.h"
 #include "rewrite.h"
@@ -151,6 +152,8 @@ bool tunnel_error(struct l4 *l, struct pkt *p, const struct icmp_quote *q)
 	servers = model_servers_at(l->model, &q->tuple.src, &n);
 	if (n == 0)
 		return false;
+	if (!l4_error_allowed(l, p, &l->tunnel_error_rate))
+		return true;
 	mtu = said_mtu(p, q);
 	if (mtu == 0 && !is_no_way(p)) {
 		pkt_drop(p, DROP_icmp_type);

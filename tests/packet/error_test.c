@@ -463,6 +463,30 @@ static void test_flood(void **state)
 	harness_destroy(h);
 }
 
+/* Made up errors about no flow, however many, leave room for one about a flow. */
+static void test_stray_flood(void **state)
+{
+	struct harness *h = start(&shapes[0]);
+	struct frame sent = from_client(&paths[0], 4000, FRAME_SYN), seen, error, stray;
+	struct frame never = from_client(&paths[0], 4001, FRAME_ACK);
+	struct quote q, made_up;
+
+	seen = harness_through(h, WAN, &sent, LAN);
+	q = quote(&seen, QUOTE_WHOLE);
+	error = error_about(&seen, &q, true);
+	never = answer_to(&never);
+	made_up = quote(&never, headers(&never) + 8);
+	stray = error_about(&never, &made_up, false);
+	for (int i = 0; i < 1000; i++)
+		harness_dropped(h, WAN, &stray, DROP_icmp_error_flow);
+	for (int i = 0; i < 10; i++)
+		harness_dropped(h, WAN, &stray, DROP_icmp_error_rate);
+	for (int i = 0; i < 1000; i++)
+		harness_through(h, LAN, &error, WAN);
+	harness_dropped(h, LAN, &error, DROP_icmp_error_rate);
+	harness_destroy(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_no_error_about_errors),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_stray_flood),
 	};
 
 	harness_init();

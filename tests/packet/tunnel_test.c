@@ -599,6 +599,26 @@ static void test_ageing(void **state)
 	harness_destroy(h);
 }
 
+/* What is made up about no server leaves room for what is about one; and that ends, too. */
+static void test_error_rate(void **state)
+{
+	const struct kind k = { IPIP, false, false, UDP };
+	struct harness *h = start(1);
+	struct frame f = from_client(&k, 4000, 0, 1380);
+	struct captured c = outer_of(h, &f), stray = c;
+
+	stray.data[14 + 19] = 99; /* quoted: to 10.0.0.99, which is no server */
+	for (int i = 0; i < 1010; i++)
+		say(h, &k, &stray, 1280, 28);
+	assert_int_equal(harness_drops(h, DROP_icmp_error_flow), 1000);
+	assert_int_equal(harness_drops(h, DROP_icmp_error_rate), 10);
+	for (int i = 0; i < 1010; i++)
+		say(h, &k, &c, 1280, 28);
+	assert_int_equal(harness_drops(h, DROP_path_learned), 1000);
+	assert_int_equal(harness_drops(h, DROP_icmp_error_rate), 20);
+	harness_destroy(h);
+}
+
 /* About packets that are not ours. */
 static void test_not_learned(void **state)
 {
@@ -778,6 +798,7 @@ int main(void)
 		cmocka_unit_test(test_learned_by_three_workers),
 		cmocka_unit_test(test_little_said),
 		cmocka_unit_test(test_ageing),
+		cmocka_unit_test(test_error_rate),
 		cmocka_unit_test(test_not_learned),
 		cmocka_unit_test(test_not_passed_on),
 		cmocka_unit_test(test_backup),
