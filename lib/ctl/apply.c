@@ -303,8 +303,12 @@ static int publish(struct config_target *t, uint64_t now_ms)
 	if (net)
 		change_neighbours(t, next->net);
 	rc = snapshot_publish(t->snapshot, next, t->rcu, &config_sched);
-	if (rc)
+	if (rc) {
+		/* The next change may free what is pending. */
+		if (net && now)
+			change_neighbours(t, now->net);
 		return rc;
+	}
 	change->pending = NULL;
 	if (net && t->kernel)
 		kernel_sync(t->kernel, next->net);

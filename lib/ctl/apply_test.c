@@ -428,6 +428,45 @@ static void test_sweep(void **state)
 	stop_workers(x);
 }
 
+/* ---- no memory to publish with ----------------------------------------------------------------
+ */
+
+static bool no_memory;
+
+struct rcu_retired *__real_rcu_prepare(void);
+struct rcu_retired *__wrap_rcu_prepare(void);
+struct rcu_retired *__wrap_rcu_prepare(void)
+{
+	return no_memory ? NULL : __real_rcu_prepare();
+}
+
+/* The control core goes on by the networks that are published, for what is pending may be freed. */
+static void test_unpublished(void **state)
+{
+	static const char *const changes[] = {
+		"{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': 'af_packet:w', "
+		"'addresses': ['192.0.2.2/24']}]}",
+		"{'workers': [1], 'control': 0, 'ports': [{'name': 'wan', 'device': 'af_packet:w', "
+		"'addresses': ['192.0.2.3/24']}]}",
+	};
+	struct fixture *x = *state;
+	const struct model *first;
+
+	start_workers(x);
+	apply(x, FULL("1"), 0, "");
+	first = x->snapshot.model;
+	no_memory = true;
+	for (size_t i = 0; i < RTE_DIM(changes); i++) {
+		apply(x, changes[i], 0, "");
+		assert_ptr_equal(turn(x), first);
+		assert_ptr_equal(x->t.workers->net[N_WORKERS]->table, first->net);
+	}
+	no_memory = false;
+	assert_ptr_not_equal(turn(x), first);
+	assert_ptr_equal(x->t.workers->net[N_WORKERS]->table, x->snapshot.model->net);
+	stop_workers(x);
+}
+
 /* ---- the document itself -------------------------------------------------------------------- */
 
 /* What runs, printed, starts the same system. */
@@ -478,6 +517,7 @@ int main(void)
 		TEST(test_ports),
 		TEST(test_admin),
 		TEST(test_sweep),
+		TEST(test_unpublished),
 		TEST(test_round),
 	};
 
