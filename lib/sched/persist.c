@@ -17,13 +17,18 @@
 
 #define TICK_SHIFT 8 /* the wheel's tick: 256 ms */
 #define DUE_MAX    32
+
+TAILQ_HEAD(uses, persist_entry); /* used longest ago: first */
+
 struct persist {
 	struct rte_hash *hash;
 	struct persist_entry *entry; /* by place */
 	struct hash_key secret;
 	uint32_t max, used;
 	uint32_t top; /* places from here on were never used */
-	uint64_t full;
+	uint64_t evicted;
+	struct uses once, again; /* entries by struct persist_entry: again */
+	uint32_t n_again;
 	struct wheel wheel;
 };
 
@@ -65,7 +70,39 @@ struct persist_entry *persist_find(struct persist *t, const struct persist_key *
 	return NULL;
 }
 
-void persist_touch(
+static void uses_leave(struct persist *t, struct persist_entry *e)
+{
+	TAILQ_REMOVE(e->again ? &t->again : &t->once, e, use);
+	t->n_again -= e->again;
+}
+
+static void uses_enter(struct persist *t, struct persist_entry *e, bool again)
+{
+	e->again = again;
+	TAILQ_INSERT_TAIL(again ? &t->again : &t->once, e, use);
+	t->n_again += again;
+	if (t->n_again > t->max - t->max / 4) {
+		struct persist_entry *oldest = TAILQ_FIRST(&t->again);
+
+		uses_leave(t, oldest);
+		uses_enter(t, oldest, false);
+	}
+}
+
+/* The entry that is missed least goes. */
+static void make_room(struct persist *t)
+{
+	struct persist_entry *e = TAILQ_FIRST(&t->once);
+
+	if (!e)
+		e = TAILQ_FIRST(&t->again);
+	if (!e)
+		return;
+	persist_drop(t, e);
+	counter_add(&t->evicted, 1);
+}
+
+static void stamp(
 	struct persist *t, struct persist_entry *e, const struct persistence *rule, uint32_t now_ms)
 {
 	/* A longer time-out is found out when the timer fires. */
@@ -75,29 +112,43 @@ void persist_touch(
 	e->timeout_ms = rule->timeout_ms;
 }
 
+void persist_touch(
+	struct persist *t, struct persist_entry *e, const struct persistence *rule, uint32_t now_ms)
+{
+	stamp(t, e, rule, now_ms);
+	uses_leave(t, e);
+	uses_enter(t, e, true);
+}
+
 bool persist_put(struct persist *t, const struct persist_key *key, uint64_t hash,
 	const struct persistence *rule, const struct server *server, uint32_t now_ms)
 {
 	int32_t at = rte_hash_lookup_with_hash(t->hash, key, (hash_sig_t)hash);
 	struct persist_entry *e;
 
-	if (at < 0 && t->used < t->max)
-		at = rte_hash_add_key_with_hash(t->hash, key, (hash_sig_t)hash);
 	if (at < 0) {
-		counter_add(&t->full, 1);
-		return false;
+		if (t->used >= t->max)
+			make_room(t);
+		if (t->used < t->max)
+			at = rte_hash_add_key_with_hash(t->hash, key, (hash_sig_t)hash);
 	}
+	if (at < 0)
+		return false;
 	e = &t->entry[at];
 	if (!e->timeout_ms) {
 		t->used++;
 		e->key = *key;
 		t->top = RTE_MAX(t->top, (uint32_t)at + 1);
 		wheel_node_init(&e->timer);
+		uses_enter(t, e, false);
+	} else {
+		uses_leave(t, e);
+		uses_enter(t, e, e->again);
 	}
 	e->server = server->addr;
 	e->slot = server->slot;
 	e->prefix = prefix_of(rule, &key->client);
-	persist_touch(t, e, rule, now_ms);
+	stamp(t, e, rule, now_ms);
 	return true;
 }
 
@@ -105,6 +156,7 @@ void persist_drop(struct persist *t, struct persist_entry *e)
 {
 	x_assert(e->timeout_ms);
 	wheel_disarm(&t->wheel, (uint32_t)(e - t->entry));
+	uses_leave(t, e);
 	e->timeout_ms = 0;
 	t->used--;
 	rte_hash_del_key_with_hash(t->hash, &e->key, (hash_sig_t)persist_hash(t, &e->key));
@@ -145,7 +197,7 @@ void persist_stats(const struct persist *t, struct persist_stats *out)
 	*out = (struct persist_stats){
 		.used = t ? __atomic_load_n(&t->used, __ATOMIC_RELAXED) : 0,
 		.max = t ? t->max : 0,
-		.full = t ? counter_read(&t->full) : 0,
+		.evicted = t ? counter_read(&t->evicted) : 0,
 	};
 }
 
@@ -175,6 +227,8 @@ struct persist *persist_create(
 	if (!t)
 		goto fail;
 	t->max = max;
+	TAILQ_INIT(&t->once);
+	TAILQ_INIT(&t->again);
 	t->secret = *secret;
 	snprintf(name, sizeof(name), "persist%u_%p", id, (void *)t);
 	t->entry = rte_zmalloc_socket(

@@ -9,9 +9,16 @@
  *
  * Time-outs are lazy, as those of flows: use stamps an entry; the wheel asks when it could be over.
  * What is over is never found, be it collected or not.
+ *
+ * A full table makes room for every new client. The entry that was used longest ago goes: of those
+ * whose client came once, as long as there are any. So a flood of made-up clients pushes out its
+ * own. Entries whose client came again have three quarters of the table at most, so that there is
+ * room for new clients to come again; beyond that the one used longest ago counts as new.
  */
 #ifndef SCHED_PERSIST_H
 #define SCHED_PERSIST_H
+
+#include <sys/queue.h>
 
 #include "base/addr.h"
 #include "base/hash.h"
@@ -31,6 +38,8 @@ struct persist_entry {
 	struct addr server;
 	uint16_t slot;
 	uint8_t prefix; /* of the key */
+	bool again;     /* used since it was made */
+	TAILQ_ENTRY(persist_entry) use;
 };
 
 struct persist;
@@ -57,12 +66,12 @@ static inline unsigned int persist_home(uint64_t hash, unsigned int n_workers)
 struct persist_entry *persist_find(struct persist *t, const struct persist_key *key, uint64_t hash,
 	const struct persistence *rule, uint32_t now_ms);
 
-/* The entry, which there is or is made: it names this server, and was used now. False when the
- * table is full. */
+/* The entry, which there is or is made: it names this server, and was used now. False without room,
+ * which only a table of no entries has not. */
 bool persist_put(struct persist *t, const struct persist_key *key, uint64_t hash,
 	const struct persistence *rule, const struct server *server, uint32_t now_ms);
 
-/* Used again. */
+/* The client came again. */
 void persist_touch(struct persist *t, struct persist_entry *e, const struct persistence *rule,
 	uint32_t now_ms);
 
@@ -79,7 +88,7 @@ void persist_walk(struct persist *t, uint64_t *cursor, unsigned int max,
 
 struct persist_stats {
 	uint32_t used, max;
-	uint64_t full; /* entries that were not made for want of room */
+	uint64_t evicted; /* entries that made room before their time was over */
 };
 /* Any core. */
 void persist_stats(const struct persist *t, struct persist_stats *out);

@@ -60,12 +60,12 @@ static uint32_t used(const struct persist *t)
 	return s.used;
 }
 
-static uint64_t full(const struct persist *t)
+static uint64_t evicted(const struct persist *t)
 {
 	struct persist_stats s;
 
 	persist_stats(t, &s);
-	return s.full;
+	return s.evicted;
 }
 
 static struct persist *create(uint32_t max, uint32_t now_ms)
@@ -169,7 +169,7 @@ static void test_other_timeout(void **state)
 	persist_destroy(t);
 }
 
-/* A million; one more is counted and not made; ends make room; places are used again. */
+/* A million; one more takes the place of the oldest; ends make room; places are used again. */
 static void test_million(void **state)
 {
 	const uint32_t n = 1000000;
@@ -180,10 +180,13 @@ static void test_million(void **state)
 		if (!put(t, &minute, i, 1 + i % 999, i / 50))
 			fail_msg("no room for entry %u", i);
 	assert_int_equal(used(t), n);
-	assert_false(put(t, &minute, n, 5, 20000));
-	assert_int_equal(full(t), 1);
-	assert_true(put(t, &minute, 77, 5, 20000)); /* one there is changes all the same */
-	for (uint32_t i = 0; i < n; i += 7)
+	assert_true(put(t, &minute, 77, 5, 20000)); /* one there is takes no room */
+	assert_int_equal(evicted(t), 0);
+	assert_true(put(t, &minute, n, 5, 20000));
+	assert_int_equal(evicted(t), 1);
+	assert_int_equal(used(t), n);
+	assert_int_equal(get(t, &minute, 0, 20000), 0);
+	for (uint32_t i = 7; i < n; i += 7)
 		if (i != 77 && get(t, &minute, i, 20000) != 1 + i % 999)
 			fail_msg("entry %u is lost", i);
 	while (now < 70100)
@@ -192,12 +195,91 @@ static void test_million(void **state)
 	assert_in_range(used(t), n * 9 / 20, n * 11 / 20);
 	for (uint32_t i = n; used(t) < n; i++)
 		assert_true(put(t, &minute, i, 1 + i % 999, now));
-	assert_false(put(t, &minute, 5 * n, 5, now));
+	assert_int_equal(evicted(t), 1);
 	while (now < 150000)
 		if (persist_expire(t, now, 32) < 32)
 			now += 100;
 	assert_int_equal(used(t), 0);
 	persist_destroy(t);
+}
+
+/* The client comes again, and goes where it was. */
+static void come_again(struct persist *t, uint32_t client, uint32_t now_ms)
+{
+	struct addr a = client_at(client);
+	struct persist_key key = persist_key(&minute, &a);
+	struct persist_entry *e = persist_find(t, &key, persist_hash(t, &key), &minute, now_ms);
+
+	assert_non_null(e);
+	persist_touch(t, e, &minute, now_ms);
+}
+
+/* Made-up clients, each of which comes once: who came again stays, and who is new has time to. */
+static void test_flood(void **state)
+{
+	struct persist *t = create(1000, 0);
+	uint32_t made_up = 100000;
+
+	for (uint32_t i = 0; i < 500; i++) {
+		assert_true(put(t, &minute, i, 1 + i, 0));
+		come_again(t, i, 1);
+	}
+	for (uint32_t i = 0; i < 50000; i++)
+		assert_true(put(t, &minute, made_up++, 9, 2));
+	assert_int_equal(used(t), 1000);
+	assert_int_equal(evicted(t), 49500);
+	assert_true(put(t, &minute, 600, 601, 3));
+	for (uint32_t i = 0; i < 400; i++)
+		put(t, &minute, made_up++, 9, 4);
+	come_again(t, 600, 5);
+	for (uint32_t i = 0; i < 50000; i++)
+		put(t, &minute, made_up++, 9, 6);
+	for (uint32_t i = 0; i < 500; i++)
+		assert_int_equal(get(t, &minute, i, 7), 1 + i);
+	assert_int_equal(get(t, &minute, 600, 7), 601);
+	persist_destroy(t);
+}
+
+/* Likewise when each comes twice: they have three quarters, and who is new has the rest. */
+static void test_flood_of_twice(void **state)
+{
+	struct persist *t = create(1000, 0);
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		assert_true(put(t, &minute, 100000 + i, 9, 0));
+		come_again(t, 100000 + i, 0);
+	}
+	assert_int_equal(used(t), 1000);
+	assert_true(put(t, &minute, 1, 11, 1));
+	for (uint32_t i = 0; i < 249; i++)
+		put(t, &minute, 200000 + i, 9, 1);
+	assert_int_equal(get(t, &minute, 1, 1), 11);
+	put(t, &minute, 300000, 9, 1);
+	assert_int_equal(get(t, &minute, 1, 1), 0);
+	/* What came twice last is still there. */
+	assert_int_equal(get(t, &minute, 119999, 1), 9);
+	assert_int_equal(get(t, &minute, 119250, 1), 9);
+	persist_destroy(t);
+}
+
+/* The smallest tables. */
+static void test_small(void **state)
+{
+	for (uint32_t max = 1; max < 6; max++) {
+		struct persist *t = create(max, 0);
+
+		for (uint32_t i = 0; i < 100; i++) {
+			assert_true(put(t, &minute, i, 1 + i, i));
+			assert_int_equal(get(t, &minute, i, i), 1 + i);
+			if (i % 3)
+				come_again(t, i, i);
+			assert_in_range(used(t), 1, max);
+		}
+		while (persist_expire(t, 70000, 32))
+			;
+		assert_int_equal(used(t), 0);
+		persist_destroy(t);
+	}
 }
 
 /* persist_bytes() says what is taken, and never less. */
@@ -290,6 +372,9 @@ int main(void)
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_other_timeout),
 		cmocka_unit_test(test_million),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_flood_of_twice),
+		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_sharding),
 		cmocka_unit_test(test_walk),

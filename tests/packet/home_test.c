@@ -381,7 +381,8 @@ static void test_table_full(void **state)
 	const struct path *p = *state;
 	struct harness *h = harness_create(&(struct harness_conf){
 		.file = "forward.json", .workers = p->workers, .persistence = 8 });
-	uint64_t full = 0;
+	uint64_t evicted = 0;
+	unsigned int server;
 
 	configure(h, "services", p->service, "{\"persistence\": {\"timeout\": \"5s\"}}");
 	for (unsigned int client = 1; client <= 100; client++)
@@ -391,9 +392,16 @@ static void test_table_full(void **state)
 
 		persist_stats(h->workers->worker[i]->l4.persist, &s);
 		assert_int_equal(s.used, 8);
-		full += s.full;
+		evicted += s.evicted;
 	}
-	assert_int_equal(full, 100 - 8 * p->workers);
+	assert_int_equal(evicted, 100 - 8 * p->workers);
+	/* A new client is remembered; as it comes again, others that come once change nothing. */
+	server = open_connection(h, p, 200, 1000);
+	for (uint16_t i = 1; i < 6; i++) {
+		assert_int_equal(open_connection(h, p, 200, 1000 + i), server);
+		for (unsigned int client = 1; client <= 20; client++)
+			open_connection(h, p, client, 2000 + i);
+	}
 	harness_advance(h, 6000);
 	assert_int_equal(entries(h, NULL), 0);
 	harness_destroy(h);
