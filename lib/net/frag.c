@@ -127,7 +127,9 @@ struct frags *frag_create(const struct frag_conf *conf, int socket)
 	f->bucket = rte_zmalloc_socket("buckets", f->n_buckets * sizeof(*f->bucket), 0, socket);
 	if (!f->piece || !f->datagram || !f->bucket)
 		goto fail;
-	rc = hash_key_random(&f->hash_key);
+	if (conf->key)
+		f->hash_key = *conf->key;
+	rc = conf->key ? 0 : hash_key_random(&f->hash_key);
 	if (rc < 0)
 		goto fail;
 	frags_init(f, conf);

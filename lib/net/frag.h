@@ -18,11 +18,15 @@
 #ifndef NET_FRAG_H
 #define NET_FRAG_H
 
+#include "base/hash.h"
 #include "net/net.h"
 
 struct frag_conf {
 	uint32_t max;           /* mbufs that may wait in a worker */
 	uint32_t timeout_ms[2]; /* IPv4, IPv6: since the first fragment that came */
+	/* Spreads sources and datagrams over groups; NULL: drawn at random, so that nobody can
+	 * choose his. */
+	const struct hash_key *key;
 };
 
 /* Most fragments of one datagram: enough for 65,535 bytes by way of an MTU of 296. */

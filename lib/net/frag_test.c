@@ -24,7 +24,8 @@ void icmp_error(struct net_worker *w, const struct pkt *p, enum icmp_err what, u
 
 static void open_lab(uint32_t max)
 {
-	const struct frag_conf conf = { .max = max, .timeout_ms = { 30000, 60000 } };
+	static const struct hash_key key = { { 1, 2 } };
+	const struct frag_conf conf = { .max = max, .timeout_ms = { 30000, 60000 }, .key = &key };
 
 	lab_open_with(pool, 1, 2, NULL);
 	memset(&icmp, 0, sizeof(icmp));
