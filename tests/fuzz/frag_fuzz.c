@@ -697,9 +697,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static struct nic nic = { .txqs = 1, .mtu = 1500, .up = true };
 	static struct nic *nics[1] = { &nic };
-	static struct net_worker **workers; /* in memory that leak detection does not look at */
-	static struct rcu *rcu;
-	static struct neigh_table *neigh;
+	/* Packet memory holds on to them, where leak detection does not look. */
+	static struct net_worker **workers __rte_used;
+	static struct rcu *rcu __rte_used;
+	static struct neigh_table *neigh __rte_used;
 	struct neigh_conf conf = neigh_defaults;
 
 	(void)argc;
