@@ -317,6 +317,17 @@ static unsigned int waiting(unsigned int group)
 	return mbufs;
 }
 
+/* What is charged for them: one for a datagram at the least. */
+static unsigned int room_taken(unsigned int group)
+{
+	unsigned int room = 0;
+
+	for (unsigned int i = 0; i < model.n; i++)
+		if (group == 0 || model.entry[i]->group == group)
+			room += model.entry[i]->mbufs ? model.entry[i]->mbufs : 1;
+	return room;
+}
+
 static void forget_parts(struct entry *e, enum drop_reason reason)
 {
 	model.drop[reason] += reason == DROP_none ? 0 : e->n;
@@ -345,14 +356,14 @@ static unsigned int group_of(const struct said *s)
 
 static void make_room(unsigned int mbufs, unsigned int group)
 {
-	while (waiting(group) + mbufs > model.max / 2) {
+	while (room_taken(group) + mbufs > model.max / 2) {
 		unsigned int i = 0;
 
 		while (model.entry[i]->group != group)
 			i++;
 		forget(i, DROP_frag_full);
 	}
-	while (waiting(0) + mbufs > model.max || model.n == model.max / 2 + 8)
+	while (room_taken(0) + mbufs > model.max)
 		forget(0, DROP_frag_full);
 }
 
