@@ -282,6 +282,10 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 		(int)w->lcore, "queues", queues, "flows_v4", (int)flows.v4, "flows_v6",
 		(int)flows.v6, "max_flows_v4", (int)flows.max_v4, "max_flows_v6",
 		(int)flows.max_v6);
+	set_count(o, "embryonic",
+		__atomic_load_n(&w->l4.embryos[0].n, __ATOMIC_RELAXED) +
+			__atomic_load_n(&w->l4.embryos[1].n, __ATOMIC_RELAXED));
+	set_count(o, "evicted", counter_read(&w->l4.evicted));
 	set_count(o, "local_ports", lports.ports);
 	set_count(o, "packets", packets);
 	set_count(o, "handed_over", counter_read(&w->steer->handed_over));

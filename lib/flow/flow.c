@@ -27,12 +27,14 @@
 
 /* A reference: size class, direction, whether the tuple is IPv4's in an IPv6 entry, index of the
  * entry. */
-#define REF_V6     0x80000000u
-#define REF_RET    0x40000000u
-#define REF_MAPPED 0x20000000u /* with REF_V6 alone */
-#define REF_INDEX  0x1fffffffu
+#define REF_V6       0x80000000u
+#define REF_RET      0x40000000u
+#define REF_MAPPED   0x20000000u /* with REF_V6 alone */
+#define REF_INDEX    0x1fffffffu
 
-#define TICK_SHIFT 6 /* the wheels' tick: 64 ms */
+#define SEARCH_AHEAD 512 /* bytes that flow_search() fetches ahead */
+
+#define TICK_SHIFT   6 /* the wheels' tick: 64 ms */
 
 struct bucket {
 	uint16_t tag[BUCKET_SLOTS]; /* 0: free */
@@ -591,6 +593,56 @@ void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
 	if (at >= (uint64_t)t->v4.max + t->v6.fresh)
 		at = 0;
 	*cursor = at;
+}
+
+bool flow_has_room(const struct flow_table *t, bool v6)
+{
+	const struct arena *a = v6 ? &t->v6 : &t->v4;
+
+	return a->used < a->max;
+}
+
+static bool is_wanted(const struct flow *f, const struct flow_wanted *want)
+{
+	return want->states >> f->state & 1 && want->now_ms - f->born >= want->age_ms;
+}
+
+struct flow *flow_search(struct flow_table *t, bool v6, uint32_t *hand, unsigned int max,
+	const struct flow_wanted *want)
+{
+	const struct arena *a = v6 ? &t->v6 : &t->v4;
+	uint32_t at = *hand;
+
+	for (unsigned int n = RTE_MIN(max, a->fresh); n > 0; n--) {
+		struct flow *f;
+
+		if (at >= a->fresh)
+			at = 0;
+		f = entry_at(a, at++);
+		rte_prefetch0((const char *)f + SEARCH_AHEAD); /* beyond the end does no harm */
+		*hand = at;
+		if (f->kind != FLOW_FREE && is_wanted(f, want))
+			return f;
+	}
+	return NULL;
+}
+
+struct flow *flow_search_index(
+	struct flow_table *t, const struct tuple *tuple, const struct flow_wanted *want)
+{
+	const struct bucket *b = bucket_of(t, flow_hash(t, tuple));
+	struct flow *found = NULL;
+
+	for (;; b = &t->buckets[b->next]) {
+		for (unsigned int i = 0; i < BUCKET_SLOTS; i++) {
+			if (b->tag[i] == 0)
+				return NULL;
+			if (!found && is_wanted(entry_of(t, b->ref[i]), want))
+				found = entry_of(t, b->ref[i]);
+		}
+		if (b->next == NIL)
+			return found;
+	}
 }
 
 void flow_stats(const struct flow_table *t, struct flow_stats *out)

@@ -165,6 +165,25 @@ void flow_prefetch(const struct flow_table *t, const struct flow *f);
 void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
 	bool (*visit)(void *arg, struct flow *f), void *arg);
 
+/* Whether an entry is free for a flow that has an IPv6 tuple, or for one that has none. */
+bool flow_has_room(const struct flow_table *t, bool v6);
+
+/* What flow_search() is to find. */
+struct flow_wanted {
+	uint32_t states;         /* a bit for each that will do: 1 << flow.state */
+	uint32_t now_ms, age_ms; /* as old at least, since flow.born */
+};
+
+/* The first flow wanted from entry *hand on, around the end, among at most max entries; NULL if
+ * there is none. *hand: where to go on, 0 at first. */
+struct flow *flow_search(struct flow_table *t, bool v6, uint32_t *hand, unsigned int max,
+	const struct flow_wanted *want);
+
+/* A flow wanted whose end makes room for this tuple in the index; NULL where there is room, or no
+ * such flow. */
+struct flow *flow_search_index(
+	struct flow_table *t, const struct tuple *tuple, const struct flow_wanted *want);
+
 struct flow_stats {
 	uint32_t v4, v6; /* entries in use */
 	uint32_t max_v4, max_v6;

@@ -193,6 +193,78 @@ static void test_overflow_chain(void **state)
 	flow_table_destroy(t);
 }
 
+/* The hand goes around all entries, in steps, and finds what is in a state and of an age. */
+static void test_search(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(100, 0);
+	struct flow_wanted want = { .states = 1u << 3 | 1u << 5, .now_ms = 50, .age_ms = 100 };
+	enum drop_reason reason;
+	struct flow *f[100], *found;
+	uint32_t hand = 0, steps = 0;
+
+	assert_true(flow_has_room(t, false));
+	assert_false(flow_has_room(t, true));
+	assert_null(flow_search(t, false, &hand, 10, &want));
+	for (uint32_t i = 0; i < 100; i++) {
+		f[i] = open_nat(t, i, false, &reason);
+		f[i]->state = (uint8_t)(i % 8);
+		f[i]->born = 50u - (i < 50 ? 100 : 99);
+	}
+	assert_false(flow_has_room(t, false));
+	for (unsigned int n = 0; n < 24; n++) { /* twice around: 12 are old enough */
+		while (!(found = flow_search(t, false, &hand, 7, &want)))
+			assert_true(++steps < 100);
+		assert_true(found->state == 3 || found->state == 5);
+		assert_true(found < f[50]);
+		found->born--; /* how often it was met */
+	}
+	for (uint32_t i = 0; i < 50; i++)
+		assert_int_equal(f[i]->born, 50u - 100 - (i % 8 == 3 || i % 8 == 5 ? 2 : 0));
+	for (uint32_t i = 0; i < 50; i++)
+		if (f[i]->state == 3 || f[i]->state == 5)
+			flow_close(t, f[i]);
+	assert_null(flow_search(t, false, &hand, 1000, &want));
+	assert_true(flow_has_room(t, false));
+	flow_table_destroy(t);
+}
+
+/* With entries left and the overflow buckets used up, a flow of the chain makes room. */
+static void test_index_full(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(4096, 0);
+	const struct flow_wanted want = { .states = 1u << 3, .now_ms = 1000, .age_ms = 100 };
+	enum drop_reason reason = DROP_none;
+	struct flow *f = NULL;
+	struct tuple tuple, other;
+	uint32_t i;
+
+	for (i = 0; i == 0 || f; i++) {
+		do
+			tuple = client_tuple(i, false);
+		while (flow_hash(t, &tuple) >> 22 && ++i); /* into one bucket or two */
+		f = flow_open(t, &tuple, NULL, &reason);
+		if (f)
+			f->state = 3;
+		else
+			break;
+	}
+	assert_int_equal(reason, DROP_flow_table_full);
+	assert_true(flow_has_room(t, false));
+	for (uint32_t k = 0; k < 10; k++) {
+		other = client_tuple(++i, false);
+		if (flow_hash(t, &other) >> 31) /* elsewhere there is room */
+			assert_null(flow_search_index(t, &other, &want));
+	}
+	f = flow_search_index(t, &tuple, &want);
+	assert_non_null(f);
+	flow_close(t, f);
+	assert_null(flow_search_index(t, &tuple, &want));
+	assert_non_null(flow_open(t, &tuple, NULL, &reason));
+	flow_table_destroy(t);
+}
+
 static void test_clash(void **state)
 {
 	(void)state;
@@ -419,6 +491,8 @@ int main(void)
 		cmocka_unit_test(test_against_a_list),
 		cmocka_unit_test(test_full_table_refuses_and_recovers),
 		cmocka_unit_test(test_overflow_chain),
+		cmocka_unit_test(test_search),
+		cmocka_unit_test(test_index_full),
 		cmocka_unit_test(test_clash),
 		cmocka_unit_test(test_tuples_are_kept),
 		cmocka_unit_test(test_two_families),

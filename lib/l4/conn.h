@@ -54,4 +54,11 @@ static inline int conn_reusable(enum conn_state s)
 	return s == CONN_FIN || s == CONN_TIME_WAIT || s == CONN_RESET;
 }
 
+/* Whether it is only beginning: the handshake is not over, the datagram not answered. Those who
+ * flood make no other flows, so these make room first. */
+static inline int conn_embryonic(enum conn_state s)
+{
+	return s == CONN_SYN || s == CONN_SYN_ACK || s == CONN_UDP;
+}
+
 #endif

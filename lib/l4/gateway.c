@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 
+#include "evict.h"
 #include "l4_priv.h"
 #include "quote.h"
 #include "sched/limit.h"
@@ -163,6 +164,8 @@ static struct flow *open_from(
 		if (steer_owner(l->steer, back, false) != l->steer->id)
 			continue;
 		f = flow_open(l->flows, tuple, back, reason);
+		if (!f && *reason == DROP_flow_table_full)
+			f = evict_and_open(l, tuple, back, reason);
 		if (f || *reason != DROP_flow_clash)
 			return f;
 		opens++;

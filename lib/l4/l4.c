@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 
+#include "evict.h"
 #include "path.h"
 #include "sched/limit.h"
 
@@ -100,6 +101,7 @@ static void enter_state(struct l4 *l, struct flow *f, enum conn_state next)
 	 * that. */
 	if (f->state == CONN_NONE || after < conn_timeout(t, (enum conn_state)f->state))
 		flow_arm(l->flows, f, l->now_ms + after);
+	evict_count(l, f, (enum conn_state)f->state, next);
 	f->state = (uint8_t)next;
 }
 
@@ -210,6 +212,7 @@ void l4_close(struct l4 *l, struct flow *f)
 {
 	if (flow_counts(f))
 		limit_close(l->sched, f->server);
+	evict_count(l, f, (enum conn_state)f->state, CONN_NONE);
 	counter_add(&l->service[f->service].flows_closed, 1);
 	counter_add(&l->server[f->server].flows_closed, 1);
 	if (fwd_table[f->mode]->release) {

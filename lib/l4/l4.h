@@ -32,6 +32,15 @@ struct server_hop {
 	uint16_t gen, adj;
 };
 
+/* Of the flows that are only beginning (conn_embryonic()), by family: IPv4, IPv6. See evict.h. */
+struct embryos {
+	uint32_t n;        /* read by the control core */
+	uint32_t hand;     /* of flow_search() */
+	uint32_t since_ms; /* when a pause of the search began, */
+	bool pausing;      /* if there is one */
+	bool barren;       /* nothing found since the hand was at the beginning */
+};
+
 /* What one worker keeps; table, counters and picks are its own. */
 struct l4 {
 	const struct model *model; /* of this burst; set with l4_set_model() */
@@ -53,6 +62,8 @@ struct l4 {
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	/* Of ICMP errors about packets of flows, about outer packets, and about others. */
 	struct net_bucket flow_error_rate, tunnel_error_rate, stray_error_rate;
+	struct embryos embryos[2];
+	uint64_t evicted;        /* flows that made room before their time was over */
 	uint32_t gateway_turn;   /* of local ports */
 	struct traffic *service; /* by service slot */
 	struct traffic *server;  /* by server slot */

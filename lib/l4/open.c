@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 
 #include "assign.h"
+#include "evict.h"
 #include "gateway.h"
 #include "reset.h"
 #include "sched/limit.h"
@@ -120,6 +121,8 @@ static struct flow *open_toward(struct l4 *l, const struct tuple *tuple,
 	f = flow_open(l->flows, tuple, &back, reason);
 	if (!f && *reason == DROP_flow_clash && make_room(l, &back))
 		f = flow_open(l->flows, tuple, &back, reason);
+	if (unlikely(!f && *reason == DROP_flow_table_full))
+		f = evict_and_open(l, tuple, &back, reason);
 	if (!f && mode->release)
 		mode->release(l, &back);
 	return f;

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Everything full, one thing at a time: the flow table, its index, the rate of new flows, local
+ * ports, packet buffers, the hold queue, the neighbour table, the rings. While it lasts, flows that
+ * exist go on without a loss and what is refused is counted; a second after, new ones succeed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+#include "l4/conn.h"
+#include "l4/evict.h"
+#include "sched/limit.h"
+
+#define TCP    6
+#define UDP    17
+
+#define CLIENT "198.51.100.7"
+#define DR     "192.0.2.10"
+#define NAT    "192.0.2.20"
+
+static struct l4 *l4_of(struct harness *h)
+{
+	return &h->workers->worker[0]->l4;
+}
+
+static struct harness *small(uint32_t flows)
+{
+	return harness_create(&(struct harness_conf){
+		.file = "full.json", .workers = 1, .flows_v4 = flows, .flows_v6 = flows });
+}
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+struct where {
+	const char *name;
+	uint8_t proto;
+	const char *client, *vip;
+};
+
+static const struct where two_way[] = {
+	{ "NAT, IPv4, TCP", TCP, "198.51.100.7", "192.0.2.20" },
+	{ "NAT, IPv4, UDP", UDP, "198.51.100.7", "192.0.2.20" },
+	{ "NAT, IPv6, TCP", TCP, "2001:db8:c::7", "2001:db8:1::20" },
+	{ "NAT, IPv6, UDP", UDP, "2001:db8:c::7", "2001:db8:1::20" },
+	{ "FULLNAT, IPv4, TCP", TCP, "198.51.100.7", "192.0.2.30" },
+	{ "FULLNAT, IPv4, UDP", UDP, "198.51.100.7", "192.0.2.30" },
+	{ "FULLNAT, IPv6, TCP", TCP, "2001:db8:c::7", "2001:db8:1::30" },
+	{ "FULLNAT, IPv6, UDP", UDP, "2001:db8:c::7", "2001:db8:1::30" },
+};
+
+struct talk {
+	struct harness *h;
+	const struct where *at;
+	uint16_t sport;
+	struct frame last; /* as the server got it */
+};
+
+static struct talk talk_of(struct harness *h, const struct where *at, uint16_t sport)
+{
+	return (struct talk){ .h = h, .at = at, .sport = sport };
+}
+
+static struct frame client_frame(const struct where *at, uint16_t sport, uint8_t flags)
+{
+	return frame_make(at->proto, at->client, sport, at->vip, 80, at->proto == TCP ? flags : 0);
+}
+
+static void client_says(struct talk *t, uint8_t flags)
+{
+	struct frame f = client_frame(t->at, t->sport, flags);
+
+	t->last = harness_through(t->h, WAN, &f, LAN);
+}
+
+static void server_says(struct talk *t, uint8_t flags)
+{
+	struct frame f = t->last;
+
+	memcpy(f.src, t->last.dst, 16);
+	memcpy(f.dst, t->last.src, 16);
+	f.sport = t->last.dport;
+	f.dport = t->last.sport;
+	f.flags = t->at->proto == TCP ? flags : 0;
+	f.ttl = 64;
+	memset(f.eth_dst, 0, 6);
+	memset(f.eth_src, 0, 6);
+	harness_through(t->h, LAN, &f, WAN);
+}
+
+static void establish(struct talk *t)
+{
+	client_says(t, FRAME_SYN);
+	server_says(t, FRAME_SYN | FRAME_ACK);
+	client_says(t, FRAME_ACK);
+}
+
+/* Data passes both ways, and to the server that had it before. */
+static void goes_on(struct talk *t)
+{
+	const struct frame before = t->last;
+
+	client_says(t, FRAME_ACK | FRAME_PSH);
+	assert_memory_equal(before.eth_dst, t->last.eth_dst, 6);
+	server_says(t, FRAME_ACK | FRAME_PSH);
+}
+
+static void first_packet(struct harness *h, const struct where *at, uint16_t sport)
+{
+	struct frame f = client_frame(at, sport, FRAME_SYN);
+
+	harness_send(h, WAN, &f);
+}
+
+static uint64_t in_state(struct harness *h, enum conn_state state)
+{
+	const struct flow_filter filter = { .any_client = true, .state = (uint8_t)state };
+
+	return harness_count(h, REQUEST_COUNT, &filter);
+}
+
+/* The counts of flows that are only beginning are what the flows say. */
+static void assert_embryos(struct harness *h)
+{
+	assert_int_equal(l4_of(h)->embryos[0].n + l4_of(h)->embryos[1].n,
+		in_state(h, CONN_SYN) + in_state(h, CONN_SYN_ACK) + in_state(h, CONN_UDP));
+}
+
+static uint64_t local_ports(struct harness *h)
+{
+	struct lport_stats s;
+
+	lport_stats(l4_of(h)->lports, &s);
+	return s.ports;
+}
+
+/* ---- the flow table ------------------------------------------------------------------------- */
+
+#define ENTRIES 64
+#define KEPT    32
+
+/* Half of a table established, half of it only begun: that half is what a flood gets. */
+static void test_evict(void **state)
+{
+	const struct where *at = *state;
+	struct harness *h = small(ENTRIES);
+	struct talk kept[KEPT], late = talk_of(h, at, 9000);
+	uint64_t full;
+
+	for (uint16_t i = 0; i < KEPT; i++) {
+		kept[i] = talk_of(h, at, (uint16_t)(5000 + i));
+		establish(&kept[i]);
+	}
+	for (uint16_t i = KEPT; i < ENTRIES; i++)
+		first_packet(h, at, (uint16_t)(5000 + i));
+	harness_forget(h);
+	assert_int_equal(harness_flows(h), ENTRIES);
+	assert_embryos(h);
+	/* They have had no time yet. */
+	struct frame f = client_frame(at, 8000, FRAME_SYN);
+	harness_dropped(h, WAN, &f, DROP_flow_table_full);
+	assert_int_equal(l4_of(h)->evicted, 0);
+
+	harness_advance(h, EVICT_AGE_MS + 10);
+	full = harness_drops(h, DROP_flow_table_full);
+	for (uint16_t i = 0; i < 400; i++) {
+		first_packet(h, at, (uint16_t)(10000 + i));
+		if (i == 200) { /* amid the flood */
+			harness_forget(h);
+			harness_advance(h, EVICT_AGE_MS);
+			establish(&late);
+		}
+		harness_forget(h);
+		harness_advance(h, 1);
+	}
+	assert_int_equal(harness_flows(h), ENTRIES);
+	assert_true(l4_of(h)->evicted >= ENTRIES - KEPT);
+	assert_true(harness_drops(h, DROP_flow_table_full) > full); /* those had no time */
+	assert_embryos(h);
+	for (uint16_t i = 0; i < KEPT; i++)
+		goes_on(&kept[i]);
+	goes_on(&late);
+	assert_int_equal(local_ports(h), strchr(at->name, 'F') ? ENTRIES : 0);
+
+	/* A second after, it is as if nothing had been. */
+	harness_advance(h, 1000);
+	for (uint16_t i = 0; i < 8; i++) {
+		struct talk t = talk_of(h, at, (uint16_t)(20000 + i));
+
+		establish(&t);
+	}
+	harness_destroy(h);
+}
+
+/* Established flows alone: a new one is refused, and room is there as soon as one has gone. */
+static void test_established_stay(void **state)
+{
+	struct harness *h = small(ENTRIES);
+	struct talk t[ENTRIES];
+	struct frame f = client_frame(&two_way[0], 9000, FRAME_SYN);
+	struct flow_filter one = { .any_client = true, .state = CONN_RESET };
+
+	for (uint16_t i = 0; i < ENTRIES; i++) {
+		t[i] = talk_of(h, &two_way[0], (uint16_t)(5000 + i));
+		establish(&t[i]);
+	}
+	harness_advance(h, 1000);
+	for (int i = 0; i < 100; i++)
+		harness_dropped(h, WAN, &f, DROP_flow_table_full);
+	for (uint16_t i = 0; i < ENTRIES; i++)
+		goes_on(&t[i]);
+	assert_int_equal(l4_of(h)->evicted, 0);
+	/* IPv6 has room of its own. */
+	first_packet(h, &two_way[2], 9000);
+	assert_int_equal(harness_flows(h), ENTRIES + 1);
+	harness_forget(h);
+	client_says(&t[7], FRAME_RST);
+	assert_int_equal(harness_count(h, REQUEST_FLUSH, &one), 1);
+	harness_through(h, WAN, &f, LAN);
+	assert_embryos(h);
+	harness_destroy(h);
+}
+
+/* One flow in very many that may go: found within few tries, and soon nothing is searched. */
+static void test_evict_needle(void **state)
+{
+	struct harness *h = small(1024);
+	struct frame f = client_frame(&two_way[0], 9000, FRAME_SYN);
+	struct talk t;
+	unsigned int tries = 0;
+
+	for (uint16_t i = 0; i < 1024; i++) {
+		t = talk_of(h, &two_way[0], (uint16_t)(10000 + i));
+		if (i == 700)
+			first_packet(h, &two_way[0], t.sport);
+		else
+			establish(&t);
+		harness_forget(h);
+	}
+	harness_advance(h, 1000);
+	while (l4_of(h)->evicted == 0) {
+		assert_true(tries++ < 1024 / 32);
+		harness_send(h, WAN, &f);
+	}
+	harness_forget(h);
+	/* The new one is too young: after two times around nothing is looked at for a while. */
+	for (f.sport = 9001; f.sport < 9100; f.sport++)
+		harness_dropped(h, WAN, &f, DROP_flow_table_full);
+	assert_true(l4_of(h)->embryos[0].pausing);
+	harness_advance(h, 1000);
+	for (tries = 0; l4_of(h)->evicted == 1; f.sport++) {
+		assert_true(tries++ < 1024 / 32);
+		harness_send(h, WAN, &f);
+	}
+	harness_forget(h);
+	goes_on(&t);
+	harness_destroy(h);
+}
+
+/* What a flow held goes back: its server's limit, and a place for servers' own connections. */
+static void test_evict_gives_back(void **state)
+{
+	static const struct where limited = { "limited", TCP, CLIENT, "192.0.2.51" };
+	struct harness *h = small(ENTRIES);
+	const struct server *a = harness_server(h, "limited", "a");
+	struct frame f;
+
+	for (uint16_t i = 0; i < ENTRIES; i++)
+		first_packet(h, &limited, (uint16_t)(5000 + i));
+	assert_int_equal(limit_taken(l4_of(h)->sched, a->slot), 10);
+	for (uint16_t round = 1; round < 20; round++) {
+		harness_advance(h, EVICT_AGE_MS);
+		for (uint16_t i = 0; i < ENTRIES / 2; i++)
+			first_packet(h, &limited, (uint16_t)(5000 + round * ENTRIES + i));
+		assert_int_equal(limit_taken(l4_of(h)->sched, a->slot), 10);
+		assert_int_equal(harness_flows(h), ENTRIES);
+	}
+	harness_forget(h);
+	harness_advance(h, EVICT_AGE_MS);
+	f = frame_make(TCP, "10.0.0.11", 4000, "198.51.100.99", 443, FRAME_SYN);
+	harness_through(h, LAN, &f, WAN);
+	assert_embryos(h);
+	harness_advance(h, 40000);
+	assert_int_equal(harness_flows(h), 0);
+	assert_int_equal(limit_taken(l4_of(h)->sched, a->slot), 0);
+	assert_embryos(h);
+	harness_destroy(h);
+}
+
+/* The index has no overflow bucket left, though there are entries: a flow of the chain goes. */
+static void test_index_full(void **state)
+{
+	struct harness *h = harness_create(&(struct harness_conf){
+		.file = "full.json", .workers = 1, .flows_v4 = 2048, .flows_v6 = 32 });
+	struct frame f = client_frame(&two_way[0], 80, FRAME_SYN);
+	uint32_t opened = 0, client = 0;
+	uint64_t full = 0;
+
+	while (full == 0 || l4_of(h)->evicted == 0) {
+		struct tuple t;
+
+		do {
+			client++;
+			memcpy(f.src,
+				(uint8_t[]){ 100, (uint8_t)(client >> 16), (uint8_t)(client >> 8),
+					(uint8_t)client },
+				4);
+			t = (struct tuple){ .src = addr_from_v4(
+						    rte_cpu_to_be_32(0x64000000 + client)),
+				.dst = addr_from_v4(RTE_BE32(0xc0000214)),
+				.sport = RTE_BE16(80),
+				.dport = RTE_BE16(80),
+				.proto = TCP };
+		} while (flow_hash(l4_of(h)->flows, &t) >> 22); /* all in one bucket */
+		harness_send(h, WAN, &f);
+		harness_forget(h);
+		assert_true(++opened < 2000);
+		if (harness_drops(h, DROP_flow_table_full) > full) {
+			full = harness_drops(h, DROP_flow_table_full);
+			harness_advance(h, EVICT_AGE_MS + 10);
+		}
+	}
+	assert_int_equal(full, 1);
+	assert_true(harness_flows(h) < 2000);
+	harness_send(h, WAN, &f);
+	assert_non_null(harness_next(h, NULL));
+	harness_destroy(h);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[RTE_DIM(two_way) + 32];
+	size_t n = 0;
+
+	for (; n < RTE_DIM(two_way); n++) {
+		static char names[RTE_DIM(two_way)][64];
+
+		snprintf(names[n], sizeof(names[n]), "full table: %s", two_way[n].name);
+		tests[n] = (struct CMUnitTest){ .name = names[n],
+			.test_func = test_evict,
+			.initial_state = (void *)(uintptr_t)&two_way[n] };
+	}
+#define ADD(test) tests[n++] = (struct CMUnitTest)cmocka_unit_test(test)
+	ADD(test_established_stay);
+	ADD(test_evict_needle);
+	ADD(test_evict_gives_back);
+	ADD(test_index_full);
+	harness_init();
+	return _cmocka_run_group_tests("full", tests, n, NULL, NULL);
+}
