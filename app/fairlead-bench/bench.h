@@ -3,10 +3,13 @@
  * fairlead-bench: what a worker spends, measured in cycles of the time-stamp counter on the
  * daemon's own code.
  *
- *   main.c    options, EAL, the report
- *   rig.c     a balancer of one worker on nics nobody polls: 100 services, a pool of 100 servers
- *   frames.c  the frames of flow number i
- *   l4.c      the measurement: flows opened, rounds of bursts, stages
+ *   main.c     the EAL, and what to run
+ *   options.c  the command line
+ *   rig.c      a balancer on nics nobody polls: services, a pool of servers, workers
+ *   frames.c   the frames of flow number i
+ *   run.c      batches of packets through the workers: the clock runs here
+ *   l4.c       the measurement: rounds, stages
+ *   report.c   a result, for people and for programs
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -18,54 +21,91 @@
 
 #include "worker/worker.h"
 
-#define BENCH_SERVICES 100
-#define BENCH_SERVERS  100
-#define BENCH_WAN      0
-#define BENCH_LAN      1
-#define BENCH_NICS     2
-#define BENCH_ROUND    8192 /* packets of a round */
+#define BENCH_SERVICES_MAX (MODEL_SERVICES_MAX - 1)
+#define BENCH_SERVERS_MAX  10000
+#define BENCH_WORKERS_MAX  16
+#define BENCH_WAN          0
+#define BENCH_LAN          1
+#define BENCH_NICS         2
+#define BENCH_ROUND        8192 /* packets of a round, of each worker */
+#define BENCH_MTU          1600 /* of both ports: room for what tunnel and translation add */
+
+/* Idle time-outs: of first packets that nobody answered, and of everything else. */
+#define BENCH_SYN_MS         30000
+#define BENCH_ESTABLISHED_MS 900000
 
 /* Host order. RTE_IPV4() shifts an int into its sign bit: undefined where a is 128 or more. */
 #define BENCH_IPV4(a, b, c, d) RTE_IPV4((uint32_t)(a), b, c, d)
 
+/* Where packets come in: at the worker that owns them, at another one, at any. */
+enum handoff { HANDOFF_NONE, HANDOFF_ALL, HANDOFF_RANDOM, HANDOFF_COUNT };
+const char *handoff_name(enum handoff h);
+
 struct bench_options {
 	enum mode mode;
-	enum encap encap;    /* of mode tunnel */
-	bool new_flows;      /* measure first packets instead of established flows */
-	unsigned int family; /* 4 or 6 */
-	uint32_t flows;
+	enum encap encap;           /* of mode tunnel */
+	unsigned int mix;           /* percent of packets that begin a flow */
+	unsigned int family;        /* of clients: 4 or 6 */
+	unsigned int server_family; /* another one with fullnat alone */
+	uint8_t proto;              /* IPPROTO_TCP or _UDP */
+	const char *scheduler;
+	unsigned int services, servers;
+	uint32_t flows;      /* of all workers together */
 	unsigned int packet; /* bytes of a frame on the wire, its checksum included */
 	unsigned int rounds;
-	unsigned int packets; /* mbufs: whole rounds of them */
-	unsigned int core;
+	unsigned int packets; /* mbufs a worker: whole rounds of them */
+	unsigned int workers;
+	enum handoff handoff;
+	bool software;     /* owners by a CRC; otherwise by a hash that the nic has computed */
+	bool stepped;      /* workers in turn on one core even where there are more */
+	unsigned int core; /* the highest core to run on */
 	bool json;
 	bool no_huge; /* do without hugepages even if there are some */
 };
 
-struct bench_result {
+/* Of one direction of measurement: the best round. */
+struct bench_cost {
 	double cycles_per_packet;
+	double worker[BENCH_WORKERS_MAX]; /* each worker's own */
+	double p999_us, max_us;           /* of bursts */
+	double poll;                      /* cycles a packet of the rest of a poll */
+};
+
+struct bench_result {
+	struct bench_cost cost;
+	double direct; /* with a hand-off: cycles a packet in the same run without one; else 0 */
 	double bytes_per_flow;
-	double burst_p999_us, burst_max_us; /* of the best round */
-	uint64_t packets;                   /* of one round */
-	uint64_t dropped;                   /* in all rounds */
+	uint64_t table_bytes;
+	uint64_t packets; /* of one round */
+	uint64_t dropped; /* in all rounds */
+	uint64_t handed_over;
 	uint32_t flows_open;
 	double stage[STAGE_COUNT]; /* cycles a packet, in a round of its own */
-	bool staged;
+	bool threads;              /* each worker on a core of its own */
+	bool hugepages;
+	double tsc_mhz;
 };
+
+/* ---- options.c ------------------------------------------------------------------------------ */
+
+/* Leaves the program where there is nothing to run. */
+void options_parse(int argc, char **argv, struct bench_options *o);
 
 /* ---- rig.c ---------------------------------------------------------------------------------- */
 
 struct rig {
 	struct rte_mempool *pool;
 	struct nic *nic[BENCH_NICS];
+	struct rte_ring *tx[BENCH_NICS][BENCH_WORKERS_MAX + 1];
 	struct rcu *rcu;
 	struct neigh_table *neigh;
 	struct model_slots *slots;
 	struct snapshot snapshot;
 	struct workers *workers;
-	struct worker *worker;
-	uint64_t ns; /* the worker's clock: virtual, 1 GHz */
 };
+
+/* When the clocks of workers start: virtual ones, 1 GHz. */
+#define RIG_START_NS UINT64_C(1000000000)
 
 /* Bytes of memory the rig takes. */
 uint64_t rig_memory(const struct bench_options *o);
@@ -75,38 +115,128 @@ void rig_close(struct rig *r);
 uint64_t rig_dropped(const struct rig *r);
 /* The reasons, on standard error. */
 void rig_print_drops(const struct rig *r);
-/* Takes back what the worker has ready to send; returns how many. */
-unsigned int rig_collect(struct rig *r, struct rte_mbuf **out);
+/* All workers' flow tables together. */
+struct flow_stats rig_flows(const struct rig *r);
+/* Takes back what worker w has ready to send, and what it has sent; returns how many. out: room for
+ * RIG_COLLECT_MAX. */
+#define RIG_COLLECT_MAX 1024
+unsigned int rig_collect(struct rig *r, const struct worker *w, struct rte_mbuf **out);
+
+/* First packets that are open at a time while they are measured. */
+uint32_t rig_embryos(const struct bench_options *o);
+/* Source addresses toward the servers, with fullnat. */
+unsigned int rig_sources(const struct bench_options *o);
 
 /* ---- frames.c ------------------------------------------------------------------------------- */
 
+/* SYN and ACK stand for a first and a later datagram with UDP. */
 enum frame_kind { FRAME_SYN, FRAME_SYN_ACK, FRAME_ACK, FRAME_ANSWER };
 
 /* Where the addresses of the bench are: host order, IPv4; IPv6 ones end in the same 32 bits. */
 uint32_t frame_service(unsigned int i);
 uint32_t frame_server(unsigned int i);
+uint32_t frame_source(unsigned int i);
 uint32_t frame_self(unsigned int nic);
 struct addr frame_addr(unsigned int family, uint32_t v4);
+/* Of the addresses on a nic. */
+unsigned int frame_family(const struct bench_options *o, unsigned int nic);
 
 /* How a flow looks on the servers' side. */
 struct bench_flow {
 	uint16_t server;
+	uint16_t source; /* fullnat: which address of the balancer's */
 	rte_be16_t port; /* the client's, or with fullnat the balancer's */
 };
 
-/* Writes the frame of flow number i into m: from its client, or from its server, which sees it as
+/* What a packet of flow number i has: from its client, or from its server, which sees the flow as
  * flow says. */
+struct tuple frame_tuple(const struct bench_options *o, enum frame_kind kind, uint32_t i,
+	const struct bench_flow *flow);
+/* Writes such a frame into m. */
 void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
-	enum frame_kind kind, uint32_t i, const struct bench_flow *flow);
+	enum frame_kind kind, const struct tuple *t);
 /* What a forwarded frame says of its flow. */
-struct bench_flow frame_chosen(const struct rte_mbuf *m, unsigned int family);
+struct bench_flow frame_chosen(const struct bench_options *o, const struct rte_mbuf *m);
 
 /* An answer to ARP or ND about a neighbour, as the control core is given it. */
 void frame_neighbour(
 	struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a);
 
-/* ---- l4.c ----------------------------------------------------------------------------------- */
+/* ---- run.c ---------------------------------------------------------------------------------- */
+
+struct item {
+	struct rte_mbuf *mbuf;
+	uint32_t flow;
+	uint32_t hash; /* that a nic gives it, where one does */
+	uint16_t nic, len;
+};
+
+/* A worker, and all that happens on its core. */
+struct lane {
+	struct run *run;
+	struct worker *worker;
+	unsigned int id;
+	uint64_t ns; /* the worker's clock */
+	double ns_left;
+	uint64_t random;
+	double back_due; /* fraction of a burst of answers */
+	uint32_t next;   /* the flow to begin next */
+	struct item *item;
+	unsigned int n_items, at,
+		until;          /* the batch: how many, the next one, the end of the round */
+	struct rte_mbuf **back; /* mbufs at hand for the next batch */
+	unsigned int n_back;
+	uint64_t sent, collected; /* since the beginning */
+	/* Of this round: */
+	uint64_t cycles, rest; /* counted; of the polls besides, counted or not */
+	unsigned int packets;  /* that came in here */
+	uint64_t *burst;       /* cycles of each burst */
+	unsigned int n_bursts;
+};
+
+struct run {
+	struct rig *rig;
+	const struct bench_options *o;
+	unsigned int n; /* lanes */
+	struct lane *lane;
+	enum handoff handoff; /* of this phase */
+	unsigned int mix;     /* likewise */
+	bool polls;           /* what the rest of a poll takes counts too */
+	bool threads;
+	bool two_way;            /* the mode sees answers */
+	double ns_burst;         /* virtual time that a burst takes */
+	unsigned int arrived;    /* threads at the start of the round */
+	unsigned int sending;    /* lanes with packets still to come */
+	bool failed;             /* no memory */
+	struct bench_flow *flow; /* by flow, where the mode sees answers */
+	uint8_t *owner;          /* by flow, where there are several workers */
+};
+
+/* Cycles of all rounds of a kind. */
+struct tally {
+	uint64_t packets, cycles;
+	double best; /* cycles a packet of the best round; 0: none yet */
+};
+
+/* 0, or -1 without memory. */
+int run_open(struct run *run, struct rig *r, const struct bench_options *o);
+void run_close(struct run *run);
+/* Opens flows 0 to o->flows - 1, and waits until no timer of the opening is left. tally: by enum
+ * frame_kind, may be NULL. 0, or -1 with a message. */
+int run_establish(struct run *run, struct tally *tally);
+/* Starts with a fresh batch: the phase is another one. */
+void run_phase(struct run *run, enum handoff handoff, unsigned int mix);
+/* A round of every lane: BENCH_ROUND packets each, or as many as are left of a batch. 0 or -1. */
+int run_round(struct run *run);
+/* Virtual time goes by without packets; returns the polls that did something. */
+uint64_t run_idle(struct run *run, uint32_t ms);
+
+/* ---- l4.c, report.c ------------------------------------------------------------------------- */
 
 int bench_l4(struct rig *r, const struct bench_options *o, struct bench_result *out);
+
+void report_text(const struct bench_options *o, const struct bench_result *r);
+/* One object, without a newline. */
+void report_json(const struct bench_options *o, const struct bench_result *r);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The frames of the bench. Flow i goes from client 100.64.0.0 + i / 16 (or fd00::), port 10000 + i
- * % 16, to service i % 100; servers are 172.16.0.1 and on.
+ * The frames of the bench. Flow i goes from client 100.64.0.0 + i / 16 (or 2001:db8::6440:0 and
+ * on), port 10000 + i % 16, to service i modulo their number. Services are 198.18.0.1 and on,
+ * servers 172.16.0.1 and on, sources toward them 172.16.254.1 and on.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -11,12 +12,14 @@
 #include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
+#include <rte_udp.h>
 
 #include "bench.h"
 
 #define CLIENTS  BENCH_IPV4(100, 64, 0, 0)
-#define SERVICES BENCH_IPV4(192, 0, 2, 10)
+#define SERVICES BENCH_IPV4(198, 18, 0, 1)
 #define SERVERS  BENCH_IPV4(172, 16, 0, 1)
+#define SOURCES  BENCH_IPV4(172, 16, 254, 1)
 
 #define FCS_LEN  4
 
@@ -32,9 +35,19 @@ uint32_t frame_server(unsigned int i)
 	return SERVERS + i;
 }
 
+uint32_t frame_source(unsigned int i)
+{
+	return SOURCES + i;
+}
+
 uint32_t frame_self(unsigned int nic)
 {
-	return nic == BENCH_WAN ? BENCH_IPV4(192, 0, 2, 1) : BENCH_IPV4(172, 16, 0, 254);
+	return nic == BENCH_WAN ? BENCH_IPV4(192, 0, 2, 1) : BENCH_IPV4(172, 16, 255, 254);
+}
+
+unsigned int frame_family(const struct bench_options *o, unsigned int nic)
+{
+	return nic == BENCH_WAN ? o->family : o->server_family;
 }
 
 struct addr frame_addr(unsigned int family, uint32_t v4)
@@ -55,7 +68,7 @@ static void write_ip4(uint8_t *l3, const struct tuple *t, uint16_t len)
 		.total_length = rte_cpu_to_be_16(len),
 		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
 		.time_to_live = 64,
-		.next_proto_id = IPPROTO_TCP,
+		.next_proto_id = t->proto,
 		.src_addr = addr_v4(&t->src),
 		.dst_addr = addr_v4(&t->dst),
 	};
@@ -69,7 +82,7 @@ static void write_ip6(uint8_t *l3, const struct tuple *t, uint16_t len)
 	struct rte_ipv6_hdr ip = {
 		.vtc_flow = RTE_BE32(0x60000000),
 		.payload_len = rte_cpu_to_be_16((uint16_t)(len - sizeof(ip))),
-		.proto = IPPROTO_TCP,
+		.proto = t->proto,
 		.hop_limits = 64,
 	};
 
@@ -78,78 +91,106 @@ static void write_ip6(uint8_t *l3, const struct tuple *t, uint16_t len)
 	memcpy(l3, &ip, sizeof(ip));
 }
 
-static struct tuple flow_ends(const struct bench_options *o, enum frame_kind kind, uint32_t i,
+static bool is_answer(enum frame_kind kind)
+{
+	return kind == FRAME_SYN_ACK || kind == FRAME_ANSWER;
+}
+
+struct tuple frame_tuple(const struct bench_options *o, enum frame_kind kind, uint32_t i,
 	const struct bench_flow *flow)
 {
+	const unsigned int family = frame_family(o, is_answer(kind) ? BENCH_LAN : BENCH_WAN);
 	struct tuple t = {
-		.src = frame_addr(o->family, CLIENTS + i / 16),
+		.src = frame_addr(family, CLIENTS + i / 16),
 		.sport = rte_cpu_to_be_16((uint16_t)(10000 + i % 16)),
-		.dst = frame_addr(o->family, frame_service(i % BENCH_SERVICES)),
+		.dst = frame_addr(family, frame_service(i % o->services)),
 		.dport = RTE_BE16(80),
-		.proto = IPPROTO_TCP,
+		.proto = o->proto,
 	};
 
-	if (kind != FRAME_SYN_ACK && kind != FRAME_ANSWER)
+	if (!is_answer(kind))
 		return t;
-	t.dst = frame_addr(o->family, frame_server(flow->server));
+	t.dst = frame_addr(family, frame_server(flow->server));
 	t.dport = RTE_BE16(8080);
 	t.sport = flow->port;
 	if (o->mode == MODE_FULLNAT)
-		t.src = frame_addr(o->family, frame_self(BENCH_LAN));
+		t.src = frame_addr(family, frame_source(flow->source));
 	return tuple_reverse(&t);
 }
 
-void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
-	enum frame_kind kind, uint32_t i, const struct bench_flow *flow)
+/* The transport header, with room for a payload after it of which all is zero. */
+static void write_transport(uint8_t *l4, enum frame_kind kind, const struct tuple *t, uint16_t len)
 {
 	static const uint8_t flags[] = { RTE_TCP_SYN_FLAG, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG,
 		RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG };
-	const struct tuple t = flow_ends(o, kind, i, flow);
-	const unsigned int nic =
-		kind == FRAME_SYN_ACK || kind == FRAME_ANSWER ? BENCH_LAN : BENCH_WAN;
-	const unsigned int ip_len =
-		o->family == 4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
-	const unsigned int headers = RTE_ETHER_HDR_LEN + ip_len + sizeof(struct rte_tcp_hdr);
-	const uint16_t len = (uint16_t)RTE_MAX(headers, o->packet - FCS_LEN);
-	struct rte_tcp_hdr tcp = {
-		.src_port = t.sport,
-		.dst_port = t.dport,
+	const struct rte_tcp_hdr tcp = {
+		.src_port = t->sport,
+		.dst_port = t->dport,
 		.sent_seq = RTE_BE32(1),
 		.data_off = 5 << 4,
 		.tcp_flags = flags[kind],
 		.rx_win = RTE_BE16(1000),
 	};
+	const struct rte_udp_hdr udp = {
+		.src_port = t->sport,
+		.dst_port = t->dport,
+		.dgram_len = rte_cpu_to_be_16(len),
+	};
+
+	if (t->proto == IPPROTO_TCP)
+		memcpy(l4, &tcp, sizeof(tcp));
+	else
+		memcpy(l4, &udp, sizeof(udp));
+}
+
+void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
+	enum frame_kind kind, const struct tuple *t)
+{
+	const struct nic *nic = r->nic[is_answer(kind) ? BENCH_LAN : BENCH_WAN];
+	const bool v4 = addr_is_v4(&t->src), tcp = t->proto == IPPROTO_TCP;
+	const unsigned int ip_len = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	const unsigned int l4_len = tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr);
+	const uint16_t len =
+		(uint16_t)RTE_MAX(RTE_ETHER_HDR_LEN + ip_len + l4_len, o->packet - FCS_LEN);
 	struct rte_ether_hdr *eth;
-	uint8_t *l3;
+	uint8_t *l3, *sum;
+	uint16_t cksum;
 
 	rte_pktmbuf_reset(m);
 	eth = (struct rte_ether_hdr *)rte_pktmbuf_append(m, len);
 	l3 = (uint8_t *)(eth + 1);
-	m->port = r->nic[nic]->id;
-	memset(eth, 0, RTE_MIN(len, 128));
-	eth->dst_addr = r->nic[nic]->mac;
+	m->port = nic->id;
+	memset(eth, 0, len);
+	eth->dst_addr = nic->mac;
 	eth->src_addr = neighbour_mac;
-	eth->ether_type =
-		o->family == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
-	if (o->family == 4)
-		write_ip4(l3, &t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
+	eth->ether_type = v4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	if (v4)
+		write_ip4(l3, t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
 	else
-		write_ip6(l3, &t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
-	memcpy(l3 + ip_len, &tcp, sizeof(tcp));
-	tcp.cksum = o->family == 4 ? rte_ipv4_udptcp_cksum((void *)l3, l3 + ip_len)
-				   : rte_ipv6_udptcp_cksum((void *)l3, l3 + ip_len);
-	memcpy(l3 + ip_len, &tcp, sizeof(tcp));
+		write_ip6(l3, t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
+	write_transport(l3 + ip_len, kind, t, (uint16_t)(len - RTE_ETHER_HDR_LEN - ip_len));
+	sum = l3 + ip_len +
+	      (tcp ? offsetof(struct rte_tcp_hdr, cksum)
+		   : offsetof(struct rte_udp_hdr, dgram_cksum));
+	cksum = v4 ? rte_ipv4_udptcp_cksum((void *)l3, l3 + ip_len)
+		   : rte_ipv6_udptcp_cksum((void *)l3, l3 + ip_len);
+	memcpy(sum, &cksum, sizeof(cksum));
 }
 
-struct bench_flow frame_chosen(const struct rte_mbuf *m, unsigned int family)
+struct bench_flow frame_chosen(const struct bench_options *o, const struct rte_mbuf *m)
 {
+	const bool v4 = frame_family(o, BENCH_LAN) == 4;
 	const uint8_t *l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
-	struct bench_flow flow;
+	struct bench_flow flow = { 0 };
 	rte_be32_t last;
 
-	memcpy(&last, l3 + (family == 4 ? 16 : 36), 4);
+	memcpy(&last, l3 + (v4 ? 16 : 36), 4);
 	flow.server = (uint16_t)(rte_be_to_cpu_32(last) - SERVERS);
-	memcpy(&flow.port, l3 + (family == 4 ? 20 : 40), 2);
+	if (o->mode == MODE_FULLNAT) {
+		memcpy(&last, l3 + (v4 ? 12 : 20), 4);
+		flow.source = (uint16_t)(rte_be_to_cpu_32(last) - SOURCES);
+	}
+	memcpy(&flow.port, l3 + (v4 ? 20 : 40), 2);
 	return flow;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A balancer of one worker for the bench: made with the daemon's own constructors, on rings that
- * nobody fills. */
+/* A balancer for the bench: made with the daemon's own constructors, on rings that nobody fills. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,49 +14,97 @@
 #include "sched/sched.h"
 
 #define WAN_GATEWAY BENCH_IPV4(192, 0, 2, 254)
+#define SOURCES_MAX 256
 
 static const struct model_sched scheduling = {
 	.find = sched_find, .build = sched_pool_build, .destroy = sched_pool_destroy
 };
 
-/* Entries of the flow table: with --new, those that are over but not yet looked at too. */
+uint32_t rig_embryos(const struct bench_options *o)
+{
+	const uint32_t share = (uint32_t)((uint64_t)o->flows * o->mix / 100);
+
+	if (o->mix == 0 || o->mix == 100)
+		return share;
+	return RTE_MAX(share, 4096u);
+}
+
+unsigned int rig_sources(const struct bench_options *o)
+{
+	const uint64_t each = (uint64_t)LPORT_COUNT * o->servers;
+
+	if (o->mode != MODE_FULLNAT)
+		return 0;
+	/* Schedulers and hashes do not fill all alike. */
+	return 1 + (unsigned int)(((uint64_t)o->flows + rig_embryos(o)) * 5 / 4 / each);
+}
+
+/* Entries of a worker's table: first packets that are over but not yet looked at too, and with
+ * several workers what one may have more than another. */
 static uint32_t table_size(const struct bench_options *o)
 {
-	return o->new_flows ? o->flows + o->flows / 8 + 4096 : o->flows;
+	const uint32_t embryos = rig_embryos(o);
+	uint32_t n = (o->mix == 100 ? 0 : o->flows) + embryos;
+
+	if (o->workers > 1)
+		n = n / o->workers + n / o->workers / 32 + 1024;
+	return n + (embryos ? embryos / o->workers / 8 + 4096 : 0);
 }
 
 static struct flow_conf table_conf(const struct bench_options *o)
 {
+	const bool v6 = o->family == 6 || o->server_family == 6;
+
 	return (struct flow_conf){
-		.max_v4 = o->family == 4 ? table_size(o) : 0,
-		.max_v6 = o->family == 6 ? table_size(o) : 0,
+		.max_v4 = v6 ? 0 : table_size(o),
+		.max_v6 = v6 ? table_size(o) : 0,
 	};
+}
+
+static unsigned int pool_size(const struct bench_options *o)
+{
+	return (o->packets + 1024) * o->workers;
 }
 
 uint64_t rig_memory(const struct bench_options *o)
 {
-	struct flow_conf flows = table_conf(o);
+	const struct flow_conf flows = table_conf(o);
+	const uint64_t worker =
+		flow_table_bytes(&flows) + lport_bytes(rig_sources(o) * o->servers) + (32u << 20);
 
-	return flow_table_bytes(&flows) + (uint64_t)o->packets * (RTE_MBUF_DEFAULT_BUF_SIZE + 256) +
+	return worker * o->workers + (uint64_t)pool_size(o) * (RTE_MBUF_DEFAULT_BUF_SIZE + 256) +
 	       (64u << 20);
 }
 
-static int open_nic(struct rig *r, uint16_t id)
+static struct rte_ring *open_ring(uint16_t nic, const char *what, unsigned int queue)
 {
-	struct faults faults = { 0 };
-	struct rte_ring *rings[3];
-	char name[32], device[48];
-	struct nic_conf conf = { .id = id, .device = device, .want_rxqs = 1, .want_txqs = 2 };
+	char name[32];
 
-	for (unsigned int i = 0; i < RTE_DIM(rings); i++) {
-		snprintf(name, sizeof(name), "bench%hu_%u", id, i);
-		rings[i] = rte_ring_create(name, 1024, SOCKET_ID_ANY, 0);
-		if (!rings[i])
+	snprintf(name, sizeof(name), "bench%hu_%s%u", nic, what, queue);
+	return rte_ring_create(name, RIG_COLLECT_MAX, SOCKET_ID_ANY, 0);
+}
+
+/* A queue a worker, and one more to send for the control core. */
+static int open_nic(struct rig *r, const struct bench_options *o, uint16_t id)
+{
+	const uint16_t n = (uint16_t)o->workers;
+	struct faults faults = { 0 };
+	struct rte_ring *rx[BENCH_WORKERS_MAX];
+	char name[16], device[32];
+	struct nic_conf conf = {
+		.id = id, .device = device, .want_rxqs = n, .want_txqs = n + 1, .mtu = BENCH_MTU
+	};
+
+	for (unsigned int i = 0; i <= n; i++) {
+		r->tx[id][i] = open_ring(id, "tx", i);
+		if (i < n)
+			rx[i] = open_ring(id, "rx", i);
+		if (!r->tx[id][i] || (i < n && !rx[i]))
 			return -1;
 	}
 	snprintf(name, sizeof(name), "bench%hu", id);
 	snprintf(device, sizeof(device), "net_ring_%s", name);
-	if (rte_eth_from_rings(name, &rings[0], 1, &rings[1], 2, 0) < 0)
+	if (rte_eth_from_rings(name, rx, n, r->tx[id], n + 1, 0) < 0)
 		return -1;
 	r->nic[id] = nic_open(&conf, r->pool, &faults);
 	for (size_t i = 0; i < faults.n; i++)
@@ -77,12 +124,13 @@ struct parts {
 	struct port_conf port[BENCH_NICS];
 	struct prefix address[BENCH_NICS];
 	struct addr gateway;
-	struct server_conf server[BENCH_SERVERS];
-	char server_name[BENCH_SERVERS][16];
+	struct addr source[SOURCES_MAX];
+	struct server_conf server[BENCH_SERVERS_MAX];
+	char server_name[BENCH_SERVERS_MAX][24];
 	struct pool_conf pool;
-	struct service_conf service[BENCH_SERVICES];
-	char service_name[BENCH_SERVICES][16];
-	struct vip vip[BENCH_SERVICES];
+	struct service_conf service[BENCH_SERVICES_MAX];
+	char service_name[BENCH_SERVICES_MAX][24];
+	struct vip vip[BENCH_SERVICES_MAX];
 };
 
 static void describe_ports(struct parts *p, const struct rig *r, const struct bench_options *o)
@@ -91,8 +139,10 @@ static void describe_ports(struct parts *p, const struct rig *r, const struct be
 
 	p->gateway = frame_addr(o->family, WAN_GATEWAY);
 	for (unsigned int i = 0; i < BENCH_NICS; i++) {
-		p->address[i] = (struct prefix){ frame_addr(o->family, frame_self(i)),
-			o->family == 4 ? 24 : 120 };
+		const unsigned int family = frame_family(o, i);
+
+		p->address[i] = (struct prefix){ frame_addr(family, frame_self(i)),
+			(family == 4 ? 0 : 96) + (i == BENCH_WAN ? 24 : 16) };
 		p->port[i] = (struct port_conf){
 			.nic = (uint8_t)i,
 			.mac = r->nic[i]->mac,
@@ -105,22 +155,34 @@ static void describe_ports(struct parts *p, const struct rig *r, const struct be
 	}
 }
 
-static void describe_services(struct parts *p, const struct bench_options *o)
+static void describe_pool(struct parts *p, const struct bench_options *o)
 {
-	for (unsigned int i = 0; i < BENCH_SERVERS; i++) {
+	const unsigned int sources = rig_sources(o);
+
+	for (unsigned int i = 0; i < sources; i++)
+		p->source[i] = frame_addr(o->server_family, frame_source(i));
+	for (unsigned int i = 0; i < o->servers; i++) {
 		snprintf(p->server_name[i], sizeof(p->server_name[i]), "server%u", i);
 		p->server[i] = (struct server_conf){
 			.name = p->server_name[i],
 			.weight = 1,
-			.endpoint = { frame_addr(o->family, frame_server(i)),
+			.endpoint = { frame_addr(o->server_family, frame_server(i)),
 				o->mode == MODE_DR || o->mode == MODE_TUNNEL ? 0 : 8080 },
+			.sources = p->source,
+			.n_sources = sources,
 		};
 	}
-	p->pool = (struct pool_conf){ .name = "pool",
-		.scheduler = "round-robin",
+	p->pool = (struct pool_conf){
+		.name = "pool",
+		.scheduler = o->scheduler,
 		.servers = p->server,
-		.n_servers = BENCH_SERVERS };
-	for (unsigned int i = 0; i < BENCH_SERVICES; i++) {
+		.n_servers = o->servers,
+	};
+}
+
+static void describe_services(struct parts *p, const struct bench_options *o)
+{
+	for (unsigned int i = 0; i < o->services; i++) {
 		snprintf(p->service_name[i], sizeof(p->service_name[i]), "service%u", i);
 		p->vip[i] = (struct vip){ frame_addr(o->family, frame_service(i)), { 80, 80 } };
 		p->service[i] = (struct service_conf){
@@ -128,8 +190,14 @@ static void describe_services(struct parts *p, const struct bench_options *o)
 			.pool = "pool",
 			.mode = o->mode,
 			.encap = o->encap,
-			.proto = IPPROTO_TCP,
-			.timeouts = { 30000, 900000, 60000, 60000, 10000, 30000, 180000 },
+			.proto = o->proto,
+			.timeouts = { .tcp_syn = BENCH_SYN_MS,
+				.tcp_established = BENCH_ESTABLISHED_MS,
+				.tcp_fin = 60000,
+				.tcp_time_wait = 60000,
+				.tcp_reset = 10000,
+				.udp = BENCH_SYN_MS,
+				.udp_stream = BENCH_ESTABLISHED_MS },
 			.vips = &p->vip[i],
 			.n_vips = 1,
 		};
@@ -146,13 +214,14 @@ static int publish(struct rig *r, const struct bench_options *o)
 	if (!p)
 		return -1;
 	describe_ports(p, r, o);
+	describe_pool(p, o);
 	describe_services(p, o);
 	struct model_conf conf = {
 		.net = { .ports = p->port, .n_ports = BENCH_NICS },
 		.pools = &p->pool,
 		.n_pools = 1,
 		.services = p->service,
-		.n_services = BENCH_SERVICES,
+		.n_services = o->services,
 		.cluster_key = { { 1, 2 } },
 	};
 	m = model_build(&conf, r->slots, NULL, &idle, &scheduling, &faults);
@@ -166,37 +235,44 @@ static int publish(struct rig *r, const struct bench_options *o)
 
 /* ---- neighbours ----------------------------------------------------------------------------- */
 
+static void introduce_one(struct rig *r, unsigned int port, struct addr a)
+{
+	struct net_worker *control = r->workers->net[r->workers->n];
+	struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool);
+
+	neigh_need(r->neigh, control, (uint8_t)port, &a);
+	frame_neighbour(m, r, port, &a);
+	neigh_input(r->neigh, control, m);
+	net_flush(control);
+	/* What it asked. */
+	for (unsigned int i = 0; i < BENCH_NICS; i++)
+		while (rte_ring_dequeue(r->tx[i][r->workers->n], (void **)&m) == 0)
+			rte_pktmbuf_free(m);
+}
+
 /* Every server and the gateway have answered. */
 static void introduce(struct rig *r, const struct bench_options *o)
 {
-	struct net_worker *control = r->workers->net[1];
+	struct net_worker *control = r->workers->net[r->workers->n];
 
 	control->table = r->snapshot.model->net;
-	control->now_ms = (uint32_t)(r->ns / 1000000);
+	control->now_ms = (uint32_t)(RIG_START_NS / 1000000);
 	control->epoch = neigh_epoch(r->neigh);
-	for (unsigned int i = 0; i <= BENCH_SERVERS; i++) {
-		const bool server = i < BENCH_SERVERS;
-		struct addr a = frame_addr(o->family, server ? frame_server(i) : WAN_GATEWAY);
-		uint8_t port = server ? BENCH_LAN : BENCH_WAN;
-		struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool);
-
-		neigh_need(r->neigh, control, port, &a);
-		frame_neighbour(m, r, port, &a);
-		neigh_input(r->neigh, control, m);
-	}
-	net_flush(control);
+	introduce_one(r, BENCH_WAN, frame_addr(o->family, WAN_GATEWAY));
+	for (unsigned int i = 0; i < o->servers; i++)
+		introduce_one(r, BENCH_LAN, frame_addr(o->server_family, frame_server(i)));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static int make_worker(struct rig *r, const struct bench_options *o)
+static int make_workers(struct rig *r, const struct bench_options *o)
 {
-	struct rte_mempool *pools[2] = { r->pool, r->pool };
+	struct rte_mempool *pools[BENCH_WORKERS_MAX + 1];
 	struct neigh_conf neigh = neigh_defaults;
-	struct flow_conf flows = table_conf(o);
+	const struct flow_conf flows = table_conf(o);
 	struct faults faults = { 0 };
 	struct workers_conf conf = {
-		.n = 1,
+		.n = o->workers,
 		.nics = r->nic,
 		.n_nics = BENCH_NICS,
 		.neigh_conf = &neigh,
@@ -207,8 +283,10 @@ static int make_worker(struct rig *r, const struct bench_options *o)
 		.max_v6 = flows.max_v6,
 	};
 
-	neigh.workers = 2;
-	r->rcu = conf.rcu = rcu_create(1);
+	for (unsigned int i = 0; i <= o->workers; i++)
+		pools[i] = r->pool;
+	neigh.workers = o->workers + 1;
+	r->rcu = conf.rcu = rcu_create(o->workers);
 	r->slots = model_slots_create();
 	if (!r->rcu || !r->slots)
 		return -1;
@@ -217,35 +295,51 @@ static int make_worker(struct rig *r, const struct bench_options *o)
 		return -1;
 	r->workers = workers_create(&conf, &faults);
 	faults_free(&faults);
-	if (!r->workers)
-		return -1;
-	r->worker = r->workers->worker[0];
-	return 0;
+	return r->workers ? 0 : -1;
+}
+
+/* As if the nics computed what ctl/steering.c would ask of them. */
+static void choose_steering(struct rig *r, const struct bench_options *o)
+{
+	const bool split = mode_by_client(o->mode);
+
+	if (o->software || o->workers == 1)
+		return;
+	r->nic[BENCH_WAN]->hash = split ? NIC_HASH_SOURCE : NIC_HASH_TUPLE;
+	r->nic[BENCH_LAN]->hash = split ? NIC_HASH_DESTINATION : NIC_HASH_TUPLE;
+	steer_use(r->workers->steer, o->workers, split ? STEER_SPLIT : STEER_TUPLE, r->nic,
+		BENCH_NICS);
+}
+
+static void poll_all(struct rig *r)
+{
+	for (unsigned int i = 0; i < r->workers->n; i++)
+		worker_poll(r->workers->worker[i], RIG_START_NS);
 }
 
 int rig_open(struct rig *r, const struct bench_options *o)
 {
 	memset(r, 0, sizeof(*r));
-	r->ns = 1000000000;
 	r->pool = rte_pktmbuf_pool_create(
-		"bench", o->packets + 1024, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+		"bench", pool_size(o), 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (!r->pool) {
-		fprintf(stderr, "fairlead-bench: no memory for %u packets: %s\n", o->packets,
+		fprintf(stderr, "fairlead-bench: no memory for %u packets: %s\n", pool_size(o),
 			rte_strerror(rte_errno));
 		return -1;
 	}
 	for (uint16_t i = 0; i < BENCH_NICS; i++)
-		if (open_nic(r, i) < 0)
+		if (open_nic(r, o, i) < 0)
 			return -1;
-	if (make_worker(r, o) < 0) {
+	if (make_workers(r, o) < 0) {
 		fprintf(stderr, "fairlead-bench: no memory for %u flows\n", o->flows);
 		return -1;
 	}
+	choose_steering(r, o);
 	if (publish(r, o) < 0)
 		return -1;
-	worker_poll(r->worker, r->ns);
+	poll_all(r);
 	introduce(r, o);
-	worker_poll(r->worker, r->ns);
+	poll_all(r);
 	return 0;
 }
 
@@ -266,31 +360,57 @@ void rig_close(struct rig *r)
 			nic_close(r->nic[i]);
 }
 
+static uint64_t dropped_for(const struct rig *r, unsigned int reason)
+{
+	uint64_t n = 0;
+
+	for (unsigned int w = 0; w < r->workers->n; w++)
+		n += r->workers->net[w]->drop[reason];
+	return n;
+}
+
 uint64_t rig_dropped(const struct rig *r)
 {
 	uint64_t n = 0;
 
 	for (unsigned int i = 0; i < DROP_MAX; i++)
-		n += r->worker->net->drop[i];
+		n += dropped_for(r, i);
 	return n;
 }
 
 void rig_print_drops(const struct rig *r)
 {
 	for (unsigned int i = 0; i < DROP_MAX; i++)
-		if (r->worker->net->drop[i])
+		if (dropped_for(r, i))
 			fprintf(stderr, "fairlead-bench: dropped %lu: %s\n",
-				(unsigned long)r->worker->net->drop[i],
-				drop_text((enum drop_reason)i));
+				(unsigned long)dropped_for(r, i), drop_text((enum drop_reason)i));
 }
 
-unsigned int rig_collect(struct rig *r, struct rte_mbuf **out)
+struct flow_stats rig_flows(const struct rig *r)
+{
+	struct flow_stats all = { 0 }, one;
+
+	for (unsigned int w = 0; w < r->workers->n; w++) {
+		flow_stats(r->workers->worker[w]->l4.flows, &one);
+		all.v4 += one.v4;
+		all.v6 += one.v6;
+		all.max_v4 += one.max_v4;
+		all.max_v6 += one.max_v6;
+		all.bytes += one.bytes;
+		all.overflow += one.overflow;
+	}
+	return all;
+}
+
+unsigned int rig_collect(struct rig *r, const struct worker *w, struct rte_mbuf **out)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < BENCH_NICS; i++) {
-		struct tx_buffer *tx = &r->worker->net->tx[i];
+		struct tx_buffer *tx = &w->net->tx[i];
 
+		n += rte_ring_dequeue_burst(r->tx[i][w->id], (void **)out + n,
+			RIG_COLLECT_MAX / BENCH_NICS - BURST_MAX, NULL);
 		memcpy(out + n, tx->mbuf, tx->n * sizeof(tx->mbuf[0]));
 		n += tx->n;
 		tx->n = tx->tried = 0;
