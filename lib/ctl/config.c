@@ -143,6 +143,23 @@ static enum steering_wish steering_of(const char *text)
 	return text && !strcmp(text, "nic") ? STEERING_NIC : STEERING_AUTO;
 }
 
+/* What fills half a table in the time that a half-open connection has by default. */
+#define NEW_FLOWS_PART 64
+
+static void read_new_flows(struct reader *r)
+{
+	const uint32_t part = NEW_FLOWS_PART * RTE_MAX(r->c->n_workers, 1u);
+	struct config *c = r->c;
+
+	if (json_object_get(r->doc, "new-flows")) {
+		c->model.new_flows[0] = get_u32(r, r->rule, r->doc, "new-flows");
+		c->model.new_flows[1] = c->model.new_flows[0];
+		return;
+	}
+	c->model.new_flows[0] = RTE_MAX(c->limits.flows_v4 / part, 1u);
+	c->model.new_flows[1] = RTE_MAX(c->limits.flows_v6 / part, 1u);
+}
+
 static void read_limits(struct reader *r)
 {
 	const json_t *rule = schema_key(r->schema, r->rule, "limits");
@@ -156,6 +173,8 @@ static void read_limits(struct reader *r)
 	c->neighbour.max = get_u32(r, rule, o, "neighbours");
 	c->neighbour.hold_max = get_u32(r, rule, o, "hold");
 	c->neighbour.hold_each = get_u32(r, rule, o, "hold-each");
+
+	read_new_flows(r);
 
 	c->fragments.max = get_u32(r, rule, o, "fragments");
 	if (c->fragments.max == 0)
@@ -563,6 +582,7 @@ static int read_services(struct reader *r)
 		s->refuse = refuse_of(get_text(r, rule, o, "refuse"));
 		read_persistence(r, rule, o, s);
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
+		s->new_flows = get_u32(r, rule, o, "new-flows");
 		s->client_address =
 			client && !strcmp(client, "toa") ? CLIENT_ADDRESS_TOA : CLIENT_ADDRESS_NONE;
 		read_timeouts(

@@ -174,6 +174,33 @@ static void test_ports(void **state)
 	config_free(c);
 }
 
+/* What is not said follows from the tables' sizes. */
+static void test_new_flows(void **state)
+{
+	struct config *c = read_good("{'workers': [2, 3], 'control': 1, " PORTS "}");
+
+	assert_int_equal(c->model.new_flows[0], 1048576 / 2 / 64);
+	assert_int_equal(c->model.new_flows[1], 262144 / 2 / 64);
+	config_free(c);
+	c = read_good("{'workers': [2], 'control': 1, 'new-flows': 0, " PORTS "}");
+	assert_int_equal(c->model.new_flows[0], 0);
+	assert_int_equal(c->model.new_flows[1], 0);
+	config_free(c);
+	c = read_good(AROUND(SERVERS(
+		"{'name': 'a', 'address': '10.0.0.11'}") ", 'new-flows': 700, 'services': ["
+							 "{'name': 's', 'address': '192.0.2.9:80', "
+							 "'mode': 'dr', 'pool': 'web', "
+							 "'new-flows': "
+							 "9},"
+							 "{'name': 't', 'address': '192.0.2.9:81', "
+							 "'mode': 'dr', 'pool': 'web'}]"));
+	assert_int_equal(c->model.new_flows[0], 700);
+	assert_int_equal(c->model.new_flows[1], 700);
+	assert_int_equal(c->model.services[0].new_flows, 9);
+	assert_int_equal(c->model.services[1].new_flows, 0);
+	config_free(c);
+}
+
 static void test_encapsulation(void **state)
 {
 	struct config *c = read_good(AROUND(SERVERS(
@@ -400,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_new_flows),
 		cmocka_unit_test(test_encapsulation),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_tables),

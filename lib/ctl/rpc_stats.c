@@ -39,7 +39,8 @@ static void sums(json_t *o, const json_t *list, const char *const *keys)
 static json_t *total_view(
 	const json_t *services, const json_t *ports, const json_t *workers, const json_t *drops)
 {
-	static const char *const of_services[] = { "active", "connections", "refused", NULL };
+	static const char *const of_services[] = { "active", "connections", "refused", "stateless",
+		"evicted", NULL };
 	static const char *const of_ports[] = { "rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
 		NULL };
 	static const char *const of_workers[] = { "busy_cycles", "idle_cycles", NULL };

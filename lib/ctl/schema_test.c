@@ -37,20 +37,22 @@ static const struct bad_case cases[] = {
 	{ AROUND("'worker': 3"), "worker: unknown key; did you mean \"workers\"?\n" },
 	{ AROUND("'color': 'red'"),
 		"color: unknown key; possible here is \"workers\", \"control\", \"ports\", "
-		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", \"limits\", "
+		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
+		"\"new-flows\", \"limits\", "
 		"\"steering\", \"idle\", "
 		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
 		"\"state\"\n" },
 	{ AROUND("'a b\\u0001': 1"),
 		"[\"a b\\u0001\"]: unknown key; possible here is \"workers\", \"control\", "
 		"\"ports\", \"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
-		"\"limits\", "
+		"\"new-flows\", \"limits\", "
 		"\"steering\", \"idle\", \"fragments\", \"neighbour\", \"control-socket\", "
 		"\"cluster-key\" or "
 		"\"state\"\n" },
 	{ AROUND("'': 1"),
 		"[\"\"]: unknown key; possible here is \"workers\", \"control\", \"ports\", "
-		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", \"limits\", "
+		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
+		"\"new-flows\", \"limits\", "
 		"\"steering\", \"idle\", "
 		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
 		"\"state\"\n" },

@@ -9,6 +9,7 @@
 struct tally {
 	struct traffic service[MODEL_SERVICES_MAX];
 	struct traffic server[MODEL_SERVERS_MAX];
+	struct strain strain[MODEL_SERVICES_MAX];
 	struct port_counters port[NET_PORTS_MAX];
 };
 
@@ -55,6 +56,19 @@ static struct traffic server_sum(const struct config_target *t, uint16_t slot)
 	return sum;
 }
 
+static struct strain strain_sum(const struct config_target *t, uint16_t slot)
+{
+	struct strain sum = { 0 };
+
+	for (unsigned int i = 0; t->workers && i < t->workers->n; i++) {
+		const struct strain *s = &t->workers->worker[i]->l4.strain[slot];
+
+		sum.stateless += counter_read(&s->stateless);
+		sum.evicted += counter_read(&s->evicted);
+	}
+	return sum;
+}
+
 static struct port_counters port_sum(const struct config_target *t, uint8_t id)
 {
 	struct port_counters sum = { 0 };
@@ -87,8 +101,10 @@ int tally_change(struct config_target *t, const struct model *now, const struct 
 	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++) {
 		const struct service *was = now->service[i], *is = next->service[i];
 
-		if (is && (!was || was->id != is->id))
+		if (is && (!was || was->id != is->id)) {
 			t->tally->service[i] = service_sum(t, (uint16_t)i);
+			t->tally->strain[i] = strain_sum(t, (uint16_t)i);
+		}
 	}
 	for (unsigned int i = 0; i < MODEL_SERVERS_MAX; i++) {
 		const struct server *was = now->server[i], *is = next->server[i];
@@ -123,6 +139,17 @@ struct traffic tally_server(const struct config_target *t, uint16_t slot)
 
 	if (t->tally)
 		traffic_subtract(&sum, &t->tally->server[slot]);
+	return sum;
+}
+
+struct strain tally_strain(const struct config_target *t, uint16_t slot)
+{
+	struct strain sum = strain_sum(t, slot);
+
+	if (t->tally) {
+		sum.stateless -= t->tally->strain[slot].stateless;
+		sum.evicted -= t->tally->strain[slot].evicted;
+	}
 	return sum;
 }
 

@@ -16,6 +16,8 @@ void tally_free(struct config_target *t);
 
 struct traffic tally_service(const struct config_target *t, uint16_t slot);
 struct traffic tally_server(const struct config_target *t, uint16_t slot);
+/* Of struct strain, the counters alone. */
+struct strain tally_strain(const struct config_target *t, uint16_t slot);
 struct port_counters tally_port(const struct config_target *t, uint8_t id);
 
 #endif

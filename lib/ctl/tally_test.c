@@ -33,6 +33,7 @@ static struct bed *bed_make(void)
 	memset(b, 0, sizeof(*b));
 	for (int i = 0; i < 2; i++) {
 		b->worker[i].l4.service = calloc(MODEL_SERVICES_MAX, sizeof(struct traffic));
+		b->worker[i].l4.strain = calloc(MODEL_SERVICES_MAX, sizeof(struct strain));
 		b->worker[i].l4.server = calloc(MODEL_SERVERS_MAX, sizeof(struct traffic));
 		b->workers[i] = &b->worker[i];
 		b->service[i].id = b->server[i].id = 100u + (unsigned int)i;
@@ -53,6 +54,7 @@ static void bed_free(struct bed *b)
 	for (int i = 0; i < 2; i++) {
 		free(b->worker[i].l4.service);
 		free(b->worker[i].l4.server);
+		free(b->worker[i].l4.strain);
 	}
 	tally_free(&b->target);
 	net_table_free(b->now->net);
@@ -65,6 +67,8 @@ static void count(struct bed *b, uint64_t n)
 {
 	for (int i = 0; i < 2; i++) {
 		b->worker[i].l4.service[SLOT].packets_in += n;
+		b->worker[i].l4.strain[SLOT].stateless += n;
+		b->worker[i].l4.strain[SLOT].evicted += n;
 		b->worker[i].l4.server[SLOT].flows_opened += n;
 		b->worker[i].l4.server[SLOT].flows_closed += n;
 	}
@@ -73,6 +77,8 @@ static void count(struct bed *b, uint64_t n)
 static void assert_sums(struct bed *b, uint64_t sum)
 {
 	assert_int_equal(tally_service(&b->target, SLOT).packets_in, sum);
+	assert_int_equal(tally_strain(&b->target, SLOT).stateless, sum);
+	assert_int_equal(tally_strain(&b->target, SLOT).evicted, sum);
 	assert_int_equal(tally_server(&b->target, SLOT).flows_opened, sum);
 	assert_int_equal(tally_server(&b->target, SLOT).flows_closed, sum);
 	assert_int_equal(tally_service(&b->target, SLOT + 1).packets_in, 0);

@@ -104,6 +104,7 @@ json_t *view_service(const struct ctl *c, const struct service *s)
 {
 	const struct pool *pool = ctl_model(c)->pools[s->pool];
 	struct traffic t = tally_service(&c->target, s->slot);
+	struct strain strain = tally_strain(&c->target, s->slot);
 	json_t *addresses = json_array();
 	json_t *o;
 
@@ -112,6 +113,8 @@ json_t *view_service(const struct ctl *c, const struct service *s)
 	o = json_pack("{s:s, s:o, s:s, s:s, s:s}", "name", s->name, "address", addresses,
 		"protocol", view_proto(s->proto), "mode", mode_name(s->mode), "pool", pool->name);
 	view_traffic(o, &t);
+	set_count(o, "stateless", strain.stateless);
+	set_count(o, "evicted", strain.evicted);
 	return o;
 }
 

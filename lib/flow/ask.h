@@ -33,6 +33,7 @@ enum ask_step {
 #define ASK_FRESH      0x01 /* the entry was made for this flow */
 #define ASK_MOVED      0x02 /* another server has been picked since */
 #define ASK_OVERFLOWED 0x04 /* a server that was full has been passed over */
+#define ASK_MAGLEV     0x10 /* Maglev is to pick: flows without entries are about, l4/pace.h */
 #define ASK_GRANTED    0x08 /* the packet carries a grant of the server */
 
 struct question {

@@ -5,6 +5,7 @@
 
 #include <rte_ip.h>
 
+#include "pace.h"
 #include "sched/limit.h"
 #include "sched/persist.h"
 
@@ -67,7 +68,12 @@ static const struct pool *backup_of(const struct l4 *l, const struct pool *pool)
 static const struct server *pick_in(
 	struct l4 *l, struct question *q, const struct pool *pool, const struct sched_key *key)
 {
-	int full, pick = limit_pick(pool, l->sched, key, &full);
+	int full = -1, pick;
+
+	if (unlikely(q->flags & ASK_MAGLEV) && pool->maglev_table)
+		pick = maglev_pick(pool->maglev_table, key);
+	else
+		pick = limit_pick(pool, l->sched, key, &full);
 
 	if (full >= 0) {
 		counter_add(&l->server[pool->servers[full].slot].overflowed, 1);
@@ -246,6 +252,7 @@ void assign_begin(const struct l4 *l, const struct service *service, struct ques
 		.proto = service->proto,
 		.service = service->slot,
 		.service_gen = service->gen,
+		.flags = l->struck && pace_is_struck(l, service) ? ASK_MAGLEV : 0,
 	};
 }
 

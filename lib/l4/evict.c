@@ -58,6 +58,7 @@ static bool evict(struct l4 *l, const struct tuple *fwd, const struct tuple *bac
 	if (!f)
 		return false;
 	counter_add(&l->evicted, 1);
+	counter_add(&l->strain[f->service].evicted, 1);
 	l4_close(l, f);
 	return true;
 }

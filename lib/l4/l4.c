@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 
 #include "evict.h"
+#include "pace.h"
 #include "path.h"
 #include "sched/limit.h"
 
@@ -256,6 +257,7 @@ unsigned int l4_expire(struct l4 *l, unsigned int max)
 	unsigned int n = flow_due(l->flows, l->now_ms, due, RTE_MIN(max, RTE_DIM(due))), over = 0;
 
 	set_fits(l);
+	pace_relax(l);
 	for (unsigned int i = 0; i < n; i++) {
 		uint32_t deadline = l4_deadline(l, due[i]);
 

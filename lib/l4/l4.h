@@ -32,6 +32,21 @@ struct server_hop {
 	uint16_t gen, adj;
 };
 
+/* New flows a second: see pace.h. */
+struct pace {
+	uint64_t tokens; /* a thousand for each flow */
+	uint32_t stamp;  /* ms of the last refill */
+};
+
+/* What a worker keeps of a service for when there is too much. */
+struct strain {
+	uint64_t stateless; /* first packets that went to the Maglev server without an entry */
+	uint64_t evicted;   /* flows that made room before their time was over */
+	struct pace pace;
+	uint32_t struck_ms; /* when a first packet last went without an entry, */
+	bool struck;        /* if one did */
+};
+
 /* Of the flows that are only beginning (conn_embryonic()), by family: IPv4, IPv6. See evict.h. */
 struct embryos {
 	uint32_t n;        /* read by the control core */
@@ -62,6 +77,10 @@ struct l4 {
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	/* Of ICMP errors about packets of flows, about outer packets, and about others. */
 	struct net_bucket flow_error_rate, tunnel_error_rate, stray_error_rate;
+	struct pace pace[2];   /* over all services that can do without entries: IPv4, IPv6 */
+	uint32_t struck_ms;    /* strain.struck_ms of the last one of all services */
+	bool struck;           /* some service may be */
+	struct strain *strain; /* by service slot */
 	struct embryos embryos[2];
 	uint64_t evicted;        /* flows that made room before their time was over */
 	uint32_t gateway_turn;   /* of local ports */

@@ -10,6 +10,7 @@
 #include "assign.h"
 #include "evict.h"
 #include "gateway.h"
+#include "pace.h"
 #include "reset.h"
 #include "sched/limit.h"
 
@@ -90,6 +91,18 @@ static void refuse_new(
 			icmp_error(l->net, p, ICMP_ERR_PORT, 0);
 	}
 	pkt_drop(p, reason);
+}
+
+/* A new flow that there is no entry for: without one where that can be, else it is not to be. */
+static void go_without(struct l4 *l, struct pkt *p, const struct service *service,
+	const struct tuple *tuple, enum drop_reason reason)
+{
+	if (!pace_may_go_without(l, service)) {
+		refuse_new(l, p, service, reason);
+		return;
+	}
+	pace_strike(l, service);
+	l4_forward_stateless(l, p, service, tuple);
 }
 
 /* The flow that stands in the way of these answers, if it is only waiting for its end, makes room.
@@ -215,12 +228,10 @@ static struct flow *open_assigned(struct l4 *l, struct pkt *p, const struct serv
 			break;
 	} while (assign_again(l, q));
 	assign_settle(l, q);
-	if (reason == DROP_flow_table_full && !fwd_table[service->mode]->two_way && q->server &&
-		!l->model->server[q->server]->limit) {
-		l4_forward_stateless(l, p, service, tuple);
-		return NULL;
-	}
-	refuse_new(l, p, service, reason);
+	if (reason == DROP_flow_table_full)
+		go_without(l, p, service, tuple, reason);
+	else
+		refuse_new(l, p, service, reason);
 	return NULL;
 }
 
@@ -237,7 +248,9 @@ static struct flow *open_flow(
 	if (unlikely(service->assigned))
 		return open_assigned(l, p, service, tuple, &key);
 	for (int tries = 0; tries < 4; tries++) {
-		int pick = sched_pick(pool, l->sched, &key);
+		int pick = unlikely(l->struck) && pace_is_struck(l, service)
+				   ? maglev_pick(pool->maglev_table, &key)
+				   : sched_pick(pool, l->sched, &key);
 
 		if (pick < 0)
 			break;
@@ -252,11 +265,10 @@ static struct flow *open_flow(
 		if (!wants_other_server(reason))
 			break;
 	}
-	if (reason == DROP_flow_table_full && !fwd_table[service->mode]->two_way) {
-		l4_forward_stateless(l, p, service, tuple);
-		return NULL;
-	}
-	refuse_new(l, p, service, reason);
+	if (reason == DROP_flow_table_full)
+		go_without(l, p, service, tuple, reason);
+	else
+		refuse_new(l, p, service, reason);
 	return NULL;
 }
 
@@ -283,6 +295,10 @@ static void forward_new(struct l4 *l, struct pkt *p)
 			refuse_unknown(l, p, service);
 		else
 			l4_forward_stateless(l, p, service, &tuple);
+		return;
+	}
+	if (unlikely(!pace_admits(l, service, p->family == 6))) {
+		go_without(l, p, service, &tuple, DROP_flow_rate);
 		return;
 	}
 	f = open_flow(l, p, service, &tuple);

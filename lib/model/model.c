@@ -512,7 +512,8 @@ static bool service_equal(const struct service *a, const struct service *b)
 	return a->id == b->id && a->slot == b->slot && a->gen == b->gen && a->mode == b->mode &&
 	       a->proto == b->proto && a->encap == b->encap && a->no_flow == b->no_flow &&
 	       a->client_address == b->client_address && a->pool == b->pool &&
-	       a->refuse == b->refuse && a->assigned == b->assigned &&
+	       a->new_flows == b->new_flows && a->refuse == b->refuse &&
+	       a->assigned == b->assigned && a->tied == b->tied &&
 	       a->persistence.scope == b->persistence.scope &&
 	       a->persistence.timeout_ms == b->persistence.timeout_ms &&
 	       a->persistence.prefix_v4 == b->persistence.prefix_v4 &&
@@ -537,6 +538,16 @@ static bool service_is_assigned(const struct build *b, const struct service *s)
 	return s->persistence.timeout_ms || pool->limited || pool->backup;
 }
 
+/* Whether its servers are not Maglev's to name. */
+static bool service_is_tied(const struct build *b, const struct service *s)
+{
+	const struct pool *pool = b->m->pools[s->pool];
+
+	while (pool->backup && !pool->limited)
+		pool = b->m->pools[pool->backup];
+	return s->persistence.timeout_ms || pool->limited;
+}
+
 static struct service *service_create(struct build *b, unsigned int i)
 {
 	const struct service_conf *conf = &b->conf->services[i];
@@ -558,6 +569,7 @@ static struct service *service_create(struct build *b, unsigned int i)
 	s->client_address = (uint8_t)conf->client_address;
 	s->pool = b->pool_slot[b->service_pool[i]];
 	s->refuse = (uint8_t)conf->refuse;
+	s->new_flows = conf->new_flows;
 	s->persistence = (struct persistence){
 		.scope = conf->persistence.group ? model_group_scope(conf->persistence.group)
 						 : s->id,
@@ -566,6 +578,7 @@ static struct service *service_create(struct build *b, unsigned int i)
 		.prefix_v6 = conf->persistence.prefix_v6,
 	};
 	s->assigned = service_is_assigned(b, s);
+	s->tied = service_is_tied(b, s);
 	s->timeouts = conf->timeouts;
 	s->n_vips = conf->n_vips;
 	memcpy(s->vips, conf->vips, conf->n_vips * sizeof(s->vips[0]));
@@ -810,6 +823,7 @@ static int build_all(struct build *b, struct model_slots *slots, const struct mo
 		return -ENOMEM;
 	b->m->version = b->previous ? b->previous->version + 1 : 1;
 	b->m->cluster_key = b->conf->cluster_key;
+	memcpy(b->m->new_flows, b->conf->new_flows, sizeof(b->m->new_flows));
 	rc = build_pools(b);
 	if (!rc)
 		rc = build_services(b);

@@ -159,6 +159,9 @@ struct service {
 	uint16_t pool;          /* slot: model.pools[pool] */
 	/* Who serves a new flow is more than a scheduler's pick: persistence, a limit, a backup. */
 	bool assigned;
+	/* Its flows have servers that Maglev does not name: persistence, a limit. */
+	bool tied;
+	uint32_t new_flows; /* a second and worker; 0: as many as come */
 	struct persistence persistence;
 	struct timeouts timeouts;
 	unsigned int n_vips;
@@ -179,6 +182,7 @@ struct model {
 	uint16_t server_gen[MODEL_SERVERS_MAX];
 	uint16_t server_pool[MODEL_SERVERS_MAX];     /* server slot -> pool slot */
 	unsigned int n_services, n_pools, n_servers; /* in use */
+	uint32_t new_flows[2];                       /* as model_conf.new_flows */
 	struct service_index *index;
 	struct gateway *gateway;          /* NULL: off */
 	const struct server **by_address; /* [n_servers], for model_servers_at() */
@@ -230,6 +234,7 @@ struct service_conf {
 	enum no_flow no_flow;
 	enum client_address client_address;
 	enum refuse refuse;
+	uint32_t new_flows; /* a second and worker; 0: as many as come */
 	struct {
 		const char *group; /* NULL: the service's own entries */
 		uint32_t timeout_ms;
@@ -251,6 +256,9 @@ struct model_conf {
 	unsigned int n_services;
 	struct gateway_conf gateway;
 	struct timeouts timeouts; /* of the gateway's flows */
+	/* IPv4, IPv6: new flows a second and worker of the modes that can go without an entry,
+	 * before they do; 0: as many as come. */
+	uint32_t new_flows[2];
 	struct hash_key cluster_key;
 };
 

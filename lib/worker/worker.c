@@ -220,13 +220,15 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);
 	w->l4.server = rte_calloc_socket(
 		"traffic", MODEL_SERVERS_MAX, sizeof(struct traffic), 64, w->socket);
+	w->l4.strain = rte_calloc_socket(
+		"strain", MODEL_SERVICES_MAX, sizeof(struct strain), 64, w->socket);
 	w->l4.hop = rte_calloc_socket(
 		"hops", MODEL_SERVERS_MAX, sizeof(struct server_hop), 64, w->socket);
 	w->net->frags = frag_create(&frag, w->socket);
 	if (!w->net->frags)
 		return -ENOMEM;
 	if (!w->requests || !w->l4.flows || !w->l4.lports || !w->l4.sched || !w->l4.service ||
-		!w->l4.server || !w->l4.hop)
+		!w->l4.server || !w->l4.strain || !w->l4.hop)
 		return -ENOMEM;
 	return 0;
 }
@@ -328,6 +330,7 @@ static void worker_free(struct worker *w)
 		w->net->frags = NULL;
 	}
 	rte_free(w->l4.hop);
+	rte_free(w->l4.strain);
 	rte_free(w->l4.server);
 	rte_free(w->l4.service);
 	if (w->l4.sched)

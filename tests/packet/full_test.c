@@ -54,6 +54,14 @@ static const struct where two_way[] = {
 	{ "FULLNAT, IPv6, UDP", UDP, "2001:db8:c::7", "2001:db8:1::30" },
 };
 
+static const struct where one_way[] = {
+	{ "DR, IPv4, TCP", TCP, "198.51.100.7", "192.0.2.10" },
+	{ "DR, IPv4, UDP", UDP, "198.51.100.7", "192.0.2.10" },
+	{ "DR, IPv6, TCP", TCP, "2001:db8:c::7", "2001:db8:1::10" },
+	{ "DR, IPv6, UDP", UDP, "2001:db8:c::7", "2001:db8:1::10" },
+	{ "tunnel, IPv4, TCP", TCP, "198.51.100.7", "192.0.2.40" },
+};
+
 struct talk {
 	struct harness *h;
 	const struct where *at;
@@ -110,11 +118,49 @@ static void goes_on(struct talk *t)
 	server_says(t, FRAME_ACK | FRAME_PSH);
 }
 
+/* The first packet comes again, and goes where it went. */
+static void says_again(struct talk *t)
+{
+	const struct frame before = t->last;
+
+	client_says(t, FRAME_SYN);
+	assert_memory_equal(before.eth_dst, t->last.eth_dst, 6);
+}
+
+/* So many more packets of the client go where the first one went. */
+static void keeps_server(struct talk *t, unsigned int n)
+{
+	const struct frame before = t->last;
+
+	while (n-- > 0) {
+		client_says(t, FRAME_ACK);
+		assert_memory_equal(before.eth_dst, t->last.eth_dst, 6);
+	}
+}
+
 static void first_packet(struct harness *h, const struct where *at, uint16_t sport)
 {
 	struct frame f = client_frame(at, sport, FRAME_SYN);
 
 	harness_send(h, WAN, &f);
+}
+
+/* First packets that went without an entry. */
+static uint64_t stateless(struct harness *h, const struct where *at)
+{
+	const struct frame f = client_frame(at, 1, 0);
+	const struct addr vip =
+		f.family == 6 ? addr_from_v6(f.dst)
+			      : addr_from_v4(rte_cpu_to_be_32((uint32_t)f.dst[0] << 24 |
+							      (uint32_t)f.dst[1] << 16 |
+							      (uint32_t)f.dst[2] << 8 | f.dst[3]));
+	const struct service *s = model_service(h->snapshot.model, &vip, at->proto, RTE_BE16(80));
+	uint64_t n = 0;
+
+	assert_non_null(s);
+	for (unsigned int i = 0; i < h->conf.workers; i++)
+		n += h->workers->worker[i]->l4.strain[s->slot].stateless;
+	return n;
 }
 
 static uint64_t in_state(struct harness *h, enum conn_state state)
@@ -332,9 +378,197 @@ static void test_index_full(void **state)
 	harness_destroy(h);
 }
 
+/* Without an entry to be had, DR and tunnels go by Maglev; not where a server has a limit. */
+static void test_stateless_when_full(void **state)
+{
+	struct harness *h = small(ENTRIES);
+	struct frame f;
+
+	for (uint16_t i = 0; i < ENTRIES; i++)
+		first_packet(h, &two_way[0], (uint16_t)(5000 + i));
+	harness_forget(h);
+	harness_advance(h, 1000);
+	for (size_t i = 0; i < RTE_DIM(one_way); i++) {
+		struct talk t = talk_of(h, &one_way[i], 9000);
+
+		if (strchr(one_way[i].client, ':'))
+			continue;
+		client_says(&t, FRAME_SYN);
+		keeps_server(&t, 5);
+		assert_int_equal(stateless(h, &one_way[i]), one_way[i].proto == TCP ? 1 : 6);
+	}
+	f = frame_make(UDP, CLIENT, 9000, "192.0.2.50", 80, 0);
+	harness_dropped(h, WAN, &f, DROP_flow_table_full);
+	f = frame_make(TCP, CLIENT, 9000, "192.0.2.52", 80, FRAME_SYN); /* kept clients, too */
+	harness_through(h, WAN, &f, LAN);
+	assert_int_equal(l4_of(h)->evicted, 0);
+	assert_int_equal(harness_flows(h), ENTRIES);
+	harness_destroy(h);
+}
+
+/* ---- the rate of new flows ------------------------------------------------------------------ */
+
+#define RATE  100
+#define FLOOD 500
+
+static void set_rate(struct harness *h, const char *service, unsigned int rate)
+{
+	json_t *doc = harness_document(h);
+	json_t *o = service ? harness_named(doc, "services", service) : doc;
+
+	json_object_set_new(o, "new-flows", json_integer(rate));
+	harness_apply(h, doc);
+}
+
+/* Modes that see one direction, above the rate: nothing is lost, nobody changes servers, also when
+ * the flood is over and SYNs come again or datagrams go on. */
+static void test_rate_one_way(void **state)
+{
+	const struct where *at = *state;
+	const bool v6 = strchr(at->client, ':');
+	struct harness *h =
+		harness_create(&(struct harness_conf){ .file = "full.json", .workers = 1 });
+	struct talk *t = calloc(FLOOD, sizeof(*t));
+	uint64_t without;
+
+	assert_non_null(t);
+	set_rate(h, NULL, RATE);
+	for (uint16_t i = 0; i < FLOOD; i++) {
+		t[i] = talk_of(h, at, (uint16_t)(5000 + i));
+		client_says(&t[i], FRAME_SYN);
+	}
+	assert_int_equal(harness_flows(h), RATE);
+	assert_int_equal(stateless(h, at), FLOOD - RATE);
+	/* The other family has its own. */
+	first_packet(h, v6 ? &one_way[0] : &one_way[2], 5000);
+	harness_forget(h);
+	assert_int_equal(harness_flows(h), RATE + 1);
+	for (uint16_t i = 0; i < FLOOD; i++)
+		if (at->proto == TCP)
+			keeps_server(&t[i], 1);
+	without = stateless(h, at);
+	harness_advance(h, 1000);
+	/* Some of those now get entries, with the server they have. */
+	for (uint16_t i = FLOOD - RATE; i < FLOOD; i++)
+		says_again(&t[i]);
+	assert_int_equal(stateless(h, at), without);
+	assert_int_equal(harness_flows(h), 2 * RATE + 1);
+	for (uint16_t i = 0; i < FLOOD; i++)
+		keeps_server(&t[i], 1);
+	assert_int_equal(harness_all_drops(h), 0);
+
+	/* Long after, the scheduler picks: one after the other. */
+	harness_advance(h, 40000);
+	assert_false(l4_of(h)->struck);
+	for (uint16_t i = 0; i < 4; i++) {
+		struct talk u = talk_of(h, at, (uint16_t)(6000 + i));
+
+		client_says(&u, FRAME_SYN);
+		for (uint16_t k = 0; k < i; k++)
+			assert_memory_not_equal(t[k].last.eth_dst, u.last.eth_dst, 6);
+		t[i].last = u.last;
+	}
+	free(t);
+	harness_destroy(h);
+}
+
+/* The same for a service whose flows another worker helps to place. */
+static void test_rate_assigned(void **state)
+{
+	static const struct where backed = { "backed", TCP, CLIENT, "192.0.2.53" };
+	struct harness *h =
+		harness_create(&(struct harness_conf){ .file = "full.json", .workers = 3 });
+	struct talk t[200];
+
+	set_rate(h, NULL, 10);
+	for (uint16_t i = 0; i < 200; i++) {
+		t[i] = talk_of(h, &backed, (uint16_t)(5000 + i));
+		client_says(&t[i], FRAME_SYN);
+	}
+	assert_in_range(harness_flows(h), 10, 30);
+	for (int round = 0; round < 10; round++) {
+		harness_advance(h, 1000);
+		for (uint16_t i = 0; i < 200; i++)
+			says_again(&t[i]);
+	}
+	assert_true(harness_flows(h) > 100);
+	assert_int_equal(harness_all_drops(h), 0);
+	harness_destroy(h);
+}
+
+/* Modes that cannot go without an entry: above their service's rate new flows are refused. */
+static void test_rate_two_way(void **state)
+{
+	static const char *const names[] = { "nat4-tcp", "nat4-udp", "nat6-tcp", "nat6-udp",
+		"full4-tcp", "full4-udp", "full6-tcp", "full6-udp" };
+
+	for (size_t i = 0; i < RTE_DIM(two_way); i++) {
+		const struct where *at = &two_way[i], *other = &two_way[(i + 2) % 8];
+		struct harness *h =
+			harness_create(&(struct harness_conf){ .file = "full.json", .workers = 1 });
+		struct talk kept = talk_of(h, at, 4000);
+		struct frame f;
+
+		set_rate(h, names[i], 50);
+		establish(&kept);
+		for (f = client_frame(at, 5000, FRAME_SYN); f.sport < 5049; f.sport++)
+			harness_through(h, WAN, &f, LAN);
+		for (; f.sport < 5100; f.sport++)
+			harness_dropped(h, WAN, &f, DROP_flow_rate);
+		goes_on(&kept);
+		first_packet(h, other, 4000); /* it is this service's alone */
+		assert_non_null(harness_next(h, NULL));
+		harness_advance(h, 500);
+		for (; f.sport < 5125; f.sport++)
+			harness_through(h, WAN, &f, LAN);
+		harness_dropped(h, WAN, &f, DROP_flow_rate);
+		harness_advance(h, 1000);
+		for (; f.sport < 5175; f.sport++)
+			harness_through(h, WAN, &f, LAN);
+		goes_on(&kept);
+		harness_destroy(h);
+	}
+}
+
+/* Persistence and limits are not Maglev's: the rate of all leaves them out, their own is kept. */
+static void test_rate_tied(void **state)
+{
+	static const struct where kept = { "kept", TCP, CLIENT, "192.0.2.52" };
+	static const struct where limited = { "limited", UDP, CLIENT, "192.0.2.50" };
+	struct harness *h =
+		harness_create(&(struct harness_conf){ .file = "full.json", .workers = 1 });
+	struct talk t = talk_of(h, &kept, 4000);
+	struct frame f, first;
+
+	set_rate(h, NULL, 5);
+	client_says(&t, FRAME_SYN);
+	first = t.last;
+	for (t.sport = 4001; t.sport < 4020; t.sport++) {
+		client_says(&t, FRAME_SYN);
+		assert_memory_equal(first.eth_dst, t.last.eth_dst, 6);
+	}
+	for (uint16_t i = 0; i < 20; i++)
+		first_packet(h, &limited, (uint16_t)(5000 + i));
+	harness_forget(h);
+	assert_int_equal(harness_flows(h), 40);
+	set_rate(h, "dr-limited", 30);
+	harness_advance(h, 1000);
+	f = client_frame(&limited, 6000, 0);
+	for (uint16_t i = 0; i < 30; i++, f.sport++)
+		harness_through(h, WAN, &f, LAN);
+	harness_dropped(h, WAN, &f, DROP_flow_rate);
+	set_rate(h, "dr-kept", 1);
+	harness_advance(h, 1000);
+	for (t.sport = 7000; t.sport < 7020; t.sport++)
+		client_says(&t, FRAME_SYN);
+	assert_int_equal(stateless(h, &kept), 19);
+	assert_int_equal(limit_taken(l4_of(h)->sched, harness_server(h, "limited", "a")->slot), 10);
+	harness_destroy(h);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[RTE_DIM(two_way) + 32];
+	struct CMUnitTest tests[RTE_DIM(two_way) + RTE_DIM(one_way) + 32];
 	size_t n = 0;
 
 	for (; n < RTE_DIM(two_way); n++) {
@@ -345,11 +579,23 @@ int main(void)
 			.test_func = test_evict,
 			.initial_state = (void *)(uintptr_t)&two_way[n] };
 	}
+	for (size_t i = 0; i < RTE_DIM(one_way); i++, n++) {
+		static char names[RTE_DIM(one_way)][64];
+
+		snprintf(names[i], sizeof(names[i]), "rate: %s", one_way[i].name);
+		tests[n] = (struct CMUnitTest){ .name = names[i],
+			.test_func = test_rate_one_way,
+			.initial_state = (void *)(uintptr_t)&one_way[i] };
+	}
 #define ADD(test) tests[n++] = (struct CMUnitTest)cmocka_unit_test(test)
 	ADD(test_established_stay);
 	ADD(test_evict_needle);
 	ADD(test_evict_gives_back);
 	ADD(test_index_full);
+	ADD(test_stateless_when_full);
+	ADD(test_rate_assigned);
+	ADD(test_rate_two_way);
+	ADD(test_rate_tied);
 	harness_init();
 	return _cmocka_run_group_tests("full", tests, n, NULL, NULL);
 }
