@@ -9,6 +9,8 @@
  *   frames.c   the frames of flow number i
  *   run.c      batches of packets through the workers: the clock runs here
  *   l4.c       the measurement: rounds, stages
+ *   life.c     flows made, held, hit and expired
+ *   suite.c    the table of docs/performance.md
  *   report.c   a result, for people and for programs
  */
 #ifndef BENCH_H
@@ -24,6 +26,7 @@
 #define BENCH_SERVICES_MAX (MODEL_SERVICES_MAX - 1)
 #define BENCH_SERVERS_MAX  10000
 #define BENCH_WORKERS_MAX  16
+#define BENCH_SOURCES_MAX  256 /* addresses toward the servers, with fullnat */
 #define BENCH_WAN          0
 #define BENCH_LAN          1
 #define BENCH_NICS         2
@@ -41,7 +44,12 @@
 enum handoff { HANDOFF_NONE, HANDOFF_ALL, HANDOFF_RANDOM, HANDOFF_COUNT };
 const char *handoff_name(enum handoff h);
 
+enum bench_kind { BENCH_ONE, BENCH_LIFE, BENCH_SUITE };
+
 struct bench_options {
+	enum bench_kind kind;
+	bool quick;          /* of the suite: its most important rows */
+	unsigned int passes; /* over all rows of the suite */
 	enum mode mode;
 	enum encap encap;           /* of mode tunnel */
 	unsigned int mix;           /* percent of packets that begin a flow */
@@ -84,6 +92,7 @@ struct bench_result {
 	bool threads;              /* each worker on a core of its own */
 	bool hugepages;
 	double tsc_mhz;
+	double clock; /* cycles a packet of reading the clock, which are part of the cost */
 };
 
 /* ---- options.c ------------------------------------------------------------------------------ */
@@ -130,7 +139,7 @@ unsigned int rig_sources(const struct bench_options *o);
 /* ---- frames.c ------------------------------------------------------------------------------- */
 
 /* SYN and ACK stand for a first and a later datagram with UDP. */
-enum frame_kind { FRAME_SYN, FRAME_SYN_ACK, FRAME_ACK, FRAME_ANSWER };
+enum frame_kind { FRAME_SYN, FRAME_SYN_ACK, FRAME_ACK, FRAME_ANSWER, FRAME_KINDS };
 
 /* Where the addresses of the bench are: host order, IPv4; IPv6 ones end in the same 32 bits. */
 uint32_t frame_service(unsigned int i);
@@ -218,22 +227,46 @@ struct tally {
 	double best; /* cycles a packet of the best round; 0: none yet */
 };
 
+/* Polls without packets that did something: timers. */
+#define IDLE_ROUND 256
+struct idle {
+	uint64_t polls, cycles;
+	double p999_us, max_us, round_max_us; /* the last: of the best IDLE_ROUND polls in a row */
+};
+
 /* 0, or -1 without memory. */
 int run_open(struct run *run, struct rig *r, const struct bench_options *o);
 void run_close(struct run *run);
-/* Opens flows 0 to o->flows - 1, and waits until no timer of the opening is left. tally: by enum
- * frame_kind, may be NULL. 0, or -1 with a message. */
+/* Opens flows 0 to o->flows - 1. tally: by enum frame_kind, may be NULL. 0, or -1 with a message.
+ */
 int run_establish(struct run *run, struct tally *tally);
 /* Starts with a fresh batch: the phase is another one. */
 void run_phase(struct run *run, enum handoff handoff, unsigned int mix);
 /* A round of every lane: BENCH_ROUND packets each, or as many as are left of a batch. 0 or -1. */
 int run_round(struct run *run);
-/* Virtual time goes by without packets; returns the polls that did something. */
-uint64_t run_idle(struct run *run, uint32_t ms);
+/* Virtual time goes by without packets. out may be NULL. */
+void run_idle(struct run *run, uint32_t ms, struct idle *out);
+/* What was given to the workers and has not come out again, or has been counted as a drop. */
+uint64_t run_lost(const struct run *run);
 
-/* ---- l4.c, report.c ------------------------------------------------------------------------- */
+/* ---- l4.c ----------------------------------------------------------------------------------- */
 
 int bench_l4(struct rig *r, const struct bench_options *o, struct bench_result *out);
+/* The best of o->rounds rounds or more. stage: what stages took in it, which costs a little itself;
+ * may be NULL. 0 or -1. */
+int bench_rounds(struct run *run, struct bench_cost *best, double *stage);
+double bench_bytes_per_flow(const struct flow_stats *s);
+
+/* ---- life.c, suite.c, main.c ---------------------------------------------------------------- */
+
+/* 0, or -1 when not all flows lived, or packets were dropped. */
+int bench_life(struct rig *r, const struct bench_options *o);
+/* 0, or -1 when a row failed or dropped packets. The EAL must not have been started. */
+int bench_suite(const struct bench_options *base);
+/* One measurement, with the EAL started for it. */
+int bench_run(struct bench_options *o, struct bench_result *out);
+
+/* ---- report.c ------------------------------------------------------------------------------- */
 
 void report_text(const struct bench_options *o, const struct bench_result *r);
 /* One object, without a newline. */

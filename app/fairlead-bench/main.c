@@ -66,42 +66,58 @@ static int start_eal(struct bench_options *o)
 	return 0;
 }
 
+int bench_run(struct bench_options *o, struct bench_result *out)
+{
+	struct rig rig;
+	int rc;
+
+	if (start_eal(o) < 0)
+		return -1;
+	rc = rig_open(&rig, o);
+	if (rc == 0) {
+		rc = o->kind == BENCH_LIFE ? bench_life(&rig, o) : bench_l4(&rig, o, out);
+		rig_print_drops(&rig);
+	}
+	rig_close(&rig);
+	rte_eal_cleanup();
+	return rc;
+}
+
+static int run_one(struct bench_options *o)
+{
+	struct bench_result result;
+	const int rc = bench_run(o, &result);
+
+	if (rc < 0 || o->kind == BENCH_LIFE)
+		return rc;
+	if (o->json) {
+		report_json(o, &result);
+		printf("\n");
+	} else {
+		report_text(o, &result);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bench_options o = {
+		.mode = MODE_NAT,
 		.family = 4,
 		.server_family = 4,
 		.proto = IPPROTO_TCP,
 		.scheduler = "round-robin",
 		.services = 100,
 		.servers = 100,
-		.flows = 10000,
 		.packet = 64,
 		.rounds = 64,
+		.passes = 2,
 		.packets = 65536,
 		.workers = 1,
 		.core = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN) - 1,
 	};
-	struct bench_result result;
-	struct rig rig;
-	int rc;
 
 	options_parse(argc, argv, &o);
 	log_set_level(LOG_WARNING);
-	if (start_eal(&o) < 0)
-		return 1;
-	rc = rig_open(&rig, &o);
-	if (rc == 0) {
-		rc = bench_l4(&rig, &o, &result);
-		rig_print_drops(&rig);
-	}
-	if (rc == 0 && o.json) {
-		report_json(&o, &result);
-		printf("\n");
-	} else if (rc == 0) {
-		report_text(&o, &result);
-	}
-	rig_close(&rig);
-	rte_eal_cleanup();
-	return rc == 0 ? 0 : 1;
+	return (o.kind == BENCH_SUITE ? bench_suite(&o) : run_one(&o)) == 0 ? 0 : 1;
 }

@@ -11,8 +11,16 @@
 
 static const char usage[] =
 	"usage: fairlead-bench l4 --mode dr|nat|fullnat|tunnel [OPTIONS]\n"
+	"       fairlead-bench l4 --life [--mode MODE] [OPTIONS]\n"
+	"       fairlead-bench l4 --suite [--quick] [OPTIONS]\n"
 	"\n"
 	"Measures the cycles a worker spends on a packet.\n"
+	"\n"
+	"  --life             many flows are made, held, hit and expire (16 M flows, mode nat)\n"
+	"  --suite            the table of docs/performance.md, each row with its goal; --flows is "
+	"the\n"
+	"                     most that a row has\n"
+	"  --quick            its most important rows\n"
 	"\n"
 	"What is forwarded:\n"
 	"  --mode MODE        forwarding mode: dr, tunnel; nat and fullnat: every second burst is\n"
@@ -42,7 +50,11 @@ static const char usage[] =
 	"  --core C           core to run on, the highest one of several (the last one)\n"
 	"\n"
 	"How:\n"
-	"  --rounds R         the best of so many, of 8192 packets each, counts (64)\n"
+	"  --rounds R         the best of so many, of 8192 packets each, counts; there are up to "
+	"16\n"
+	"                     times as many, until R / 8 are within 2 % of the best (64)\n"
+	"  --passes N         with --suite: each row is measured so often, and the best counts "
+	"(2)\n"
 	"  --packets N        packets made at a time, each in an mbuf of its own (65536)\n"
 	"  --no-huge          no hugepages even where there are some\n"
 	"  --json             one line of JSON, for programs\n"
@@ -194,6 +206,15 @@ static bool parse_load(int c, const char *text, struct bench_options *o)
 static bool parse_how(int c, const char *text, struct bench_options *o)
 {
 	switch (c) {
+	case 'l':
+		o->kind = BENCH_LIFE;
+		return true;
+	case 'u':
+		o->kind = BENCH_SUITE;
+		return true;
+	case 'q':
+		o->quick = true;
+		return true;
 	case 'w':
 		o->workers = number("workers", text, 1, BENCH_WORKERS_MAX);
 		return true;
@@ -211,6 +232,9 @@ static bool parse_how(int c, const char *text, struct bench_options *o)
 		return true;
 	case 'r':
 		o->rounds = number("rounds", text, 1, 10000);
+		return true;
+	case 'a':
+		o->passes = number("passes", text, 1, 100);
 		return true;
 	case 'b':
 		o->packets = number("packets", text, BENCH_ROUND, 1u << 22);
@@ -235,6 +259,13 @@ static void check(const struct bench_options *o)
 		fault = "--family 64 needs --mode fullnat";
 	else if (o->handoff != HANDOFF_NONE && o->workers == 1)
 		fault = "--handoff needs --workers 2 or more";
+	else if (o->kind == BENCH_LIFE && (o->mix || o->handoff))
+		fault = "--life goes without --new, --mix and --handoff";
+	else if (o->quick && o->kind != BENCH_SUITE)
+		fault = "--quick is for --suite";
+	else if (rig_sources(o) > BENCH_SOURCES_MAX || rig_sources(o) * o->servers > LPORT_SETS_MAX)
+		fault = "so many flows need more servers, each of which has 64,512 local ports an "
+			"address, or so many servers fewer flows";
 	if (!fault)
 		return;
 	fprintf(stderr, "fairlead-bench: %s\n", fault);
@@ -259,13 +290,20 @@ void options_parse(int argc, char **argv, struct bench_options *o)
 		{ "stepped", no_argument, NULL, 't' },
 		{ "handoff", required_argument, NULL, 'o' },
 		{ "steering", required_argument, NULL, 'g' },
+		{ "life", no_argument, NULL, 'l' },
+		{ "suite", no_argument, NULL, 'u' },
+		{ "quick", no_argument, NULL, 'q' },
 		{ "core", required_argument, NULL, 'c' },
 		{ "rounds", required_argument, NULL, 'r' },
+		{ "passes", required_argument, NULL, 'a' },
 		{ "packets", required_argument, NULL, 'b' },
 		{ "no-huge", no_argument, NULL, 'H' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
+	};
+	static const uint32_t flows_unless_told[] = {
+		[BENCH_ONE] = 10000, [BENCH_LIFE] = 16000000, [BENCH_SUITE] = 16000000
 	};
 	bool mode = false;
 	int c;
@@ -283,7 +321,9 @@ void options_parse(int argc, char **argv, struct bench_options *o)
 		if (!parse_load(c, optarg, o) && !parse_how(c, optarg, o))
 			exit(2);
 	}
-	if (optind != argc || !mode)
+	if (optind != argc || (!mode && o->kind == BENCH_ONE))
 		help(2);
+	if (o->flows == 0)
+		o->flows = flows_unless_told[o->kind];
 	check(o);
 }

@@ -14,7 +14,6 @@
 #include "sched/sched.h"
 
 #define WAN_GATEWAY BENCH_IPV4(192, 0, 2, 254)
-#define SOURCES_MAX 256
 
 static const struct model_sched scheduling = {
 	.find = sched_find, .build = sched_pool_build, .destroy = sched_pool_destroy
@@ -124,7 +123,7 @@ struct parts {
 	struct port_conf port[BENCH_NICS];
 	struct prefix address[BENCH_NICS];
 	struct addr gateway;
-	struct addr source[SOURCES_MAX];
+	struct addr source[BENCH_SOURCES_MAX];
 	struct server_conf server[BENCH_SERVERS_MAX];
 	char server_name[BENCH_SERVERS_MAX][24];
 	struct pool_conf pool;
