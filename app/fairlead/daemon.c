@@ -194,6 +194,7 @@ static int start_workers(struct daemon *d, struct faults *faults)
 		.max_v4 = c->limits.flows_v4 / c->n_workers,
 		.max_v6 = c->limits.flows_v6 / c->n_workers,
 		.persistence = config_persistence(c),
+		.source_rates = config_source_rates(c),
 		.frag = c->fragments,
 		.idle = c->idle,
 	};

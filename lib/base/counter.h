@@ -29,4 +29,11 @@ struct traffic {
 	uint64_t overflowed;                 /* new flows that a limit sent to another server */
 };
 
+/* What access lists and rates of sources keep from a service. */
+struct guarded {
+	uint64_t denied;    /* packets of clients that may not open flows */
+	uint64_t over_rate; /* new flows of sources that are too fast */
+	uint64_t cut;       /* flows closed because their client may no longer have them */
+};
+
 #endif

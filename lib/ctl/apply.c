@@ -4,7 +4,8 @@
  *
  *   config_apply()  document -> config -> model; on success all three are what is in force
  *   config_poll()   publishes the model, unless one was published less than 10 ms ago; then
- * announces addresses that are new and has flows of what is gone swept
+ * announces addresses that are new and has flows swept whose service or server is gone or whose
+ * client is now kept out
  *
  * A model that is not published yet when the next one is built is dropped; nobody has seen it.
  * Slots and generations are those of the last model built, published or not.
@@ -265,6 +266,23 @@ static bool has_shorter_timeouts(const struct model *now, const struct model *ne
 	return false;
 }
 
+/* Whether clients that have flows may be kept out now. A list that lets in more is swept for too.
+ */
+static bool has_other_access(const struct model *now, const struct model *next)
+{
+	if (!now)
+		return false;
+	if (next->access && now->access != next->access)
+		return true;
+	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++) {
+		const struct service *was = now->service[i], *is = next->service[i];
+
+		if (was && is && is->access && was->access != is->access)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Neighbours on ports and networks that the new table has no more are forgotten before it is
  * published, so that no worker finds them by it, and again after, for those a worker asked for
@@ -294,7 +312,7 @@ static int publish(struct config_target *t, uint64_t now_ms)
 	const struct model *now = t->snapshot->model;
 	bool readdressed = !now || now->net != next->net;
 	bool sweep = has_orphans(now, next) || has_shorter_timeouts(now, next) ||
-		     (now && (readdressed || now->gateway));
+		     has_other_access(now, next) || (now && (readdressed || now->gateway));
 	bool net = t->neigh && t->workers && readdressed;
 	int rc = tally_change(t, now, next);
 

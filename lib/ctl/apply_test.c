@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 
 #include "base/rcu.h"
+#include "config_priv.h"
 #include "config_test.h"
 #include "l4/conn.h"
 #include "test_eal.h"
@@ -486,8 +487,7 @@ static void test_round(void **state)
 	assert_true(json_equal(doc, x->t.running));
 	c = config_read(doc, &faults);
 	assert_non_null(c);
-	m = model_build(&c->model, slots, NULL, NULL,
-		&(struct model_sched){ sched_find, sched_pool_build, sched_pool_destroy }, &faults);
+	m = model_build(&c->model, slots, NULL, NULL, &config_sched, &faults);
 	assert_non_null(m);
 	for (unsigned int i = 0; i < MODEL_SERVERS_MAX; i++) {
 		const struct server *a = m->server[i], *b = x->snapshot.model->server[i];
@@ -496,7 +496,7 @@ static void test_round(void **state)
 		if (a)
 			assert_true(a->id == b->id && a->weight == b->weight && a->port == b->port);
 	}
-	model_free(m, &(struct model_sched){ sched_find, sched_pool_build, sched_pool_destroy });
+	model_free(m, &config_sched);
 	model_slots_destroy(slots);
 	config_free(c);
 	json_decref(doc);

@@ -17,11 +17,13 @@
 
 #include "arena.h"
 #include "config_priv.h"
+#include "guard/acl.h"
 #include "sched/sched.h"
 #include "schema.h"
 #include "units.h"
 
-const struct model_sched config_sched = { sched_find, sched_pool_build, sched_pool_destroy };
+const struct model_sched config_sched = { sched_find, sched_pool_build, sched_pool_destroy,
+	acl_build, acl_free };
 
 /* "fairlead, built in"; two balancers agree without being told. */
 static const struct hash_key default_key = { { UINT64_C(0x64616c7269616600),
@@ -169,6 +171,7 @@ static void read_limits(struct reader *r)
 	c->limits.flows_v4 = get_u32(r, rule, o, "flows");
 	c->limits.flows_v6 = get_u32(r, rule, o, "flows-v6");
 	c->limits.persistence = get_u32(r, rule, o, "persistence");
+	c->limits.source_rates = get_u32(r, rule, o, "source-rates");
 	c->limits.packets = get_u32(r, rule, o, "packets");
 	c->neighbour.max = get_u32(r, rule, o, "neighbours");
 	c->neighbour.hold_max = get_u32(r, rule, o, "hold");
@@ -572,8 +575,11 @@ static int read_services(struct reader *r)
 		struct service_conf *s = &services[i];
 		int rc = read_vips(r, json_object_get(o, "address"), s);
 
+		if (!rc)
+			rc = config_read_access(r, rule, o, &s->access);
 		if (rc)
 			return rc;
+		config_read_source_rate(r, rule, o, &s->source_rate);
 		s->name = get_name(o, "name");
 		s->pool = get_name(o, "pool");
 		s->mode = mode_of(get_text(r, rule, o, "mode"));
@@ -624,6 +630,9 @@ static int read_all(struct reader *r)
 		rc = read_pools(r);
 	if (!rc)
 		rc = read_services(r);
+	if (!rc)
+		rc = config_read_access(r, r->rule, r->doc, &r->c->model.access);
+	config_read_source_rate(r, r->rule, r->doc, &r->c->model.source_rate);
 	return rc ? rc : config_read_gateway(r);
 }
 

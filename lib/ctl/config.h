@@ -42,6 +42,7 @@ struct config {
 	struct {
 		uint32_t flows_v4, flows_v6; /* in all, over the workers */
 		uint32_t persistence;        /* entries in all */
+		uint32_t source_rates;       /* likewise */
 		uint32_t packets;            /* mbufs a worker, and as many for the control core */
 	} limits;
 	struct {
@@ -141,6 +142,8 @@ struct memory_plan {
 /* Persistence entries of each worker: an equal part, and some more, for clients are spread by
  * chance. */
 uint32_t config_persistence(const struct config *c);
+/* Likewise sources whose rate is counted; the table rounds up. */
+uint32_t config_source_rates(const struct config *c);
 void config_memory(const struct config *c, struct memory_plan *out);
 
 /* Bytes of hugepages of all sizes that nobody uses. */

@@ -21,6 +21,9 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults);
 /* Its part about who serves a new flow: persistence, limits, backups. */
 void crosscheck_serve(const struct config *c, struct faults *faults);
 
+/* crosscheck_access.c: its part about access lists and rates of sources. */
+void crosscheck_access(const struct config *c, struct faults *faults);
+
 /* Its part about the addresses servers are spoken to from. */
 void crosscheck_sources(const struct config *c, bool net_known, struct faults *faults);
 
@@ -49,5 +52,12 @@ uint8_t config_find_port(struct reader *r, const char *path, const char *name);
 
 /* config_gateway.c: "gateway". 0 or -errno. */
 int config_read_gateway(struct reader *r);
+
+/* config_access.c: "access" and "source-rate" of o, the document or a service of it; rule: its
+ * rule. 0 or -errno. */
+int config_read_access(
+	struct reader *r, const json_t *rule, const json_t *o, struct access_conf *out);
+void config_read_source_rate(
+	struct reader *r, const json_t *rule, const json_t *o, struct source_rate_conf *out);
 
 #endif

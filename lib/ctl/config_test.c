@@ -307,6 +307,46 @@ static void test_sources(void **state)
 	config_free(c);
 }
 
+static void test_access(void **state)
+{
+	struct config *c = read_good(AROUND(POOL
+		", 'access': {'deny': ['203.0.113.0/24', '2001:db8::/32']}, 'source-rate': "
+		"{'connections': 50}, 'limits': {'source-rates': 4096}, "
+		"'services': [{'name': 'a', 'pool': 'web', 'mode': 'nat', 'address': "
+		"'192.0.2.10:80', 'access': {'allow': ['10.0.0.0/8'], 'deny': ['10.1.0.0/16']}, "
+		"'source-rate': {'connections': 5, 'burst': 9, 'prefix': 24, 'prefix-v6': 48}}, "
+		"{'name': 'b', 'pool': 'web', 'mode': 'nat', 'address': '192.0.2.10:81', "
+		"'access': {'others': 'allow', 'allow': ['10.1.0.0/16'], 'deny': "
+		"['10.0.0.0/8']}}, {'name': 'c', 'pool': 'web', 'mode': 'nat', 'address': "
+		"'192.0.2.10:82', 'access': {'allow': ['172.16.0.0/12']}}]"));
+	const struct service_conf *s = c->model.services;
+
+	assert_int_equal(c->limits.source_rates, 4096);
+	assert_int_equal(c->model.access.n_allow, 0);
+	assert_int_equal(c->model.access.n_deny, 2);
+	assert_false(c->model.access.deny_others);
+	assert_addr(&c->model.access.entries[1].prefix.addr, "2001:db8::");
+	assert_int_equal(c->model.access.entries[1].prefix.len, 32);
+	assert_int_equal(c->model.source_rate.connections, 50);
+	assert_int_equal(c->model.source_rate.burst, 50);
+	assert_int_equal(c->model.source_rate.prefix_v4, 32);
+	assert_int_equal(c->model.source_rate.prefix_v6, 64);
+
+	assert_int_equal(s[0].access.n_allow, 1);
+	assert_int_equal(s[0].access.n_deny, 1);
+	assert_true(s[0].access.deny_others);
+	assert_true(s[0].access.entries[0].allow);
+	assert_false(s[0].access.entries[1].allow);
+	assert_int_equal(s[0].source_rate.connections, 5);
+	assert_int_equal(s[0].source_rate.burst, 9);
+	assert_int_equal(s[0].source_rate.prefix_v4, 24);
+	assert_int_equal(s[0].source_rate.prefix_v6, 48);
+	assert_false(s[1].access.deny_others);
+	assert_int_equal(s[1].source_rate.connections, 0);
+	assert_true(s[2].access.deny_others);
+	config_free(c);
+}
+
 static void test_tables(void **state)
 {
 	struct config *c = read_good(AROUND(
@@ -430,6 +470,7 @@ int main(void)
 		cmocka_unit_test(test_new_flows),
 		cmocka_unit_test(test_encapsulation),
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_memory_short),

@@ -628,6 +628,7 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 		check_pool(&x, i);
 	crosscheck_sources(c, net_known, faults);
 	crosscheck_serve(c, faults);
+	crosscheck_access(c, faults);
 	for (unsigned int i = 0; i < c->model.n_services; i++)
 		check_service(&x, i);
 out:

@@ -332,6 +332,45 @@ static const struct bad_case cases[] = {
 		"services[0].pool: server \"b\" (2001:db8:2::11) of pool \"six\" is IPv6, and "
 		"the service has an IPv4 address; mode nat needs servers of the family of all "
 		"addresses: make a service and a pool for each family\n" },
+	/* Lists: twice, in both, wrong, in several ways to write. */
+	{ AROUND(POOL ", 'access': {'allow': ['10.0.0.0/8', '2001:DB8::/32', '10.0.0.0/33'], "
+		      "'deny': ['2001:db8:0::/32', '192.0.2.7', '192.0.2.7/32']}, " SERVICE(
+			      "'mode': 'nat', 'address': '192.0.2.10:80', 'access': {'deny': "
+			      "['192.0.2.1/24', 5, '192.0.2.7'], 'other': 'deny'}")),
+		"access.allow[2]: \"10.0.0.0/33\"; needed is a network such as "
+		"\"198.51.100.0/24\" or \"2001:db8::/32\", without bits beyond its length\n"
+		"services[0].access.deny[0]: \"192.0.2.1/24\"; needed is a network such as "
+		"\"198.51.100.0/24\" or \"2001:db8::/32\", without bits beyond its length\n"
+		"services[0].access.deny[1]: 5; needed is a network such as "
+		"\"198.51.100.0/24\" or \"2001:db8::/32\", without bits beyond its length\n"
+		"services[0].access.other: unknown key; did you mean \"others\"?\n"
+		"access.deny[2]: 192.0.2.7/32 is in the list already, see access.deny[1]\n"
+		"access.deny[0]: 2001:db8::/32 is both allowed and denied, see access.allow[1]\n" },
+	/* What a list means. */
+	{ AROUND(POOL ", 'access': {'allow': []}, " SERVICE(
+		  "'mode': 'nat', 'address': '192.0.2.10:80', 'access': {'others': 'allow', "
+		  "'allow': ['10.0.0.0/8']}")),
+		"warning: access: lets nobody in: nothing is allowed, and others are denied\n"
+		"warning: services[0].access: without effect: others are allowed as well, and "
+		"nothing is denied\n" },
+	{ AROUND(POOL ", 'access': {'allow': ['10.0.0.0/8', '2001:db8::/32']}, " SERVICE(
+		  "'mode': 'fullnat', 'address': ['192.0.2.10:80', '[2001:db8:1::10]:80'], "
+		  "'access': {'allow': ['10.0.0.0/8']}")),
+		"warning: services[0].access.allow: no IPv6 prefix, and the service has an IPv6 "
+		"address: nobody gets in there\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'fullnat', 'address': ['192.0.2.10:80', "
+				   "'[2001:db8:1::10]:80'], 'access': {'others': 'allow', "
+				   "'allow': ['10.1.0.0/16'], 'deny': ['10.0.0.0/8']}")),
+		"" },
+	{ AROUND(POOL ", 'source-rate': {'connections': 5000, 'burst': 6}, " SERVICE(
+		  "'mode': 'nat', 'address': '192.0.2.10:80', 'source-rate': {'burst': 0, "
+		  "'prefix': 33}")),
+		"services[0].source-rate.burst: 0; needed is an integer from 1 to 1000000\n"
+		"services[0].source-rate.prefix: 33; needed is an integer from 0 to 32\n"
+		"services[0].source-rate.connections: missing; needed is an integer from 1 to "
+		"1000000\n"
+		"warning: source-rate.burst: 6, and time is told by the millisecond: 5000 a second "
+		"are not reached; 7 would be enough\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "

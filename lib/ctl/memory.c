@@ -46,6 +46,11 @@ uint32_t config_persistence(const struct config *c)
 	return c->n_workers == 1 ? part : part + part / 16 + 64;
 }
 
+uint32_t config_source_rates(const struct config *c)
+{
+	return c->limits.source_rates / c->n_workers;
+}
+
 void config_memory(const struct config *c, struct memory_plan *out)
 {
 	struct flow_conf flow = {
@@ -55,8 +60,10 @@ void config_memory(const struct config *c, struct memory_plan *out)
 	uint64_t slots = MODEL_SERVICES_MAX + MODEL_SERVERS_MAX;
 	/* A worker's counters and picks by slot, its rings, hold queue and use of neighbours. */
 	uint64_t worker = slots * (sizeof(struct traffic) + 3 * sizeof(uint32_t)) +
-			  c->neighbour.max * sizeof(uint32_t) + c->neighbour.hold_max * 64u +
-			  lport_bytes(lport_sets(&c->model)) + (4u << 20);
+			  MODEL_SERVICES_MAX * sizeof(struct guarded) +
+			  rate_bytes(config_source_rates(c)) + c->neighbour.max * sizeof(uint32_t) +
+			  c->neighbour.hold_max * 64u + lport_bytes(lport_sets(&c->model)) +
+			  (4u << 20);
 
 	worker += frag_bytes(&c->fragments);
 	*out = (struct memory_plan){

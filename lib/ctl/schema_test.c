@@ -37,22 +37,23 @@ static const struct bad_case cases[] = {
 	{ AROUND("'worker': 3"), "worker: unknown key; did you mean \"workers\"?\n" },
 	{ AROUND("'color': 'red'"),
 		"color: unknown key; possible here is \"workers\", \"control\", \"ports\", "
-		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
-		"\"new-flows\", \"limits\", "
+		"\"routes\", \"pools\", \"services\", \"access\", \"source-rate\", \"gateway\", "
+		"\"timeouts\", \"new-flows\", \"limits\", "
 		"\"steering\", \"idle\", "
 		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
 		"\"state\"\n" },
 	{ AROUND("'a b\\u0001': 1"),
 		"[\"a b\\u0001\"]: unknown key; possible here is \"workers\", \"control\", "
-		"\"ports\", \"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
-		"\"new-flows\", \"limits\", "
+		"\"ports\", \"routes\", \"pools\", \"services\", \"access\", \"source-rate\", "
+		"\"gateway\", \"timeouts\", \"new-flows\", "
+		"\"limits\", "
 		"\"steering\", \"idle\", \"fragments\", \"neighbour\", \"control-socket\", "
 		"\"cluster-key\" or "
 		"\"state\"\n" },
 	{ AROUND("'': 1"),
 		"[\"\"]: unknown key; possible here is \"workers\", \"control\", \"ports\", "
-		"\"routes\", \"pools\", \"services\", \"gateway\", \"timeouts\", "
-		"\"new-flows\", \"limits\", "
+		"\"routes\", \"pools\", \"services\", \"access\", \"source-rate\", \"gateway\", "
+		"\"timeouts\", \"new-flows\", \"limits\", "
 		"\"steering\", \"idle\", "
 		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
 		"\"state\"\n" },

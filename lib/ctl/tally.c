@@ -8,6 +8,7 @@
 /* What was counted before the present owner. */
 struct tally {
 	struct traffic service[MODEL_SERVICES_MAX];
+	struct guarded guarded[MODEL_SERVICES_MAX];
 	struct traffic server[MODEL_SERVERS_MAX];
 	struct strain strain[MODEL_SERVICES_MAX];
 	struct port_counters port[NET_PORTS_MAX];
@@ -44,6 +45,20 @@ static struct traffic service_sum(const struct config_target *t, uint16_t slot)
 
 	for (unsigned int i = 0; t->workers && i < t->workers->n; i++)
 		traffic_add(&sum, &t->workers->worker[i]->l4.service[slot]);
+	return sum;
+}
+
+static struct guarded guarded_sum(const struct config_target *t, uint16_t slot)
+{
+	struct guarded sum = { 0 };
+
+	for (unsigned int i = 0; t->workers && i < t->workers->n; i++) {
+		const struct guarded *g = &t->workers->worker[i]->l4.guarded[slot];
+
+		sum.denied += counter_read(&g->denied);
+		sum.over_rate += counter_read(&g->over_rate);
+		sum.cut += counter_read(&g->cut);
+	}
 	return sum;
 }
 
@@ -104,6 +119,7 @@ int tally_change(struct config_target *t, const struct model *now, const struct 
 		if (is && (!was || was->id != is->id)) {
 			t->tally->service[i] = service_sum(t, (uint16_t)i);
 			t->tally->strain[i] = strain_sum(t, (uint16_t)i);
+			t->tally->guarded[i] = guarded_sum(t, (uint16_t)i);
 		}
 	}
 	for (unsigned int i = 0; i < MODEL_SERVERS_MAX; i++) {
@@ -130,6 +146,18 @@ struct traffic tally_service(const struct config_target *t, uint16_t slot)
 
 	if (t->tally)
 		traffic_subtract(&sum, &t->tally->service[slot]);
+	return sum;
+}
+
+struct guarded tally_guarded(const struct config_target *t, uint16_t slot)
+{
+	struct guarded sum = guarded_sum(t, slot);
+
+	if (t->tally) {
+		sum.denied -= t->tally->guarded[slot].denied;
+		sum.over_rate -= t->tally->guarded[slot].over_rate;
+		sum.cut -= t->tally->guarded[slot].cut;
+	}
 	return sum;
 }
 

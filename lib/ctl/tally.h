@@ -15,6 +15,7 @@ int tally_change(struct config_target *t, const struct model *now, const struct 
 void tally_free(struct config_target *t);
 
 struct traffic tally_service(const struct config_target *t, uint16_t slot);
+struct guarded tally_guarded(const struct config_target *t, uint16_t slot);
 struct traffic tally_server(const struct config_target *t, uint16_t slot);
 /* Of struct strain, the counters alone. */
 struct strain tally_strain(const struct config_target *t, uint16_t slot);

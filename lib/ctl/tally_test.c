@@ -34,6 +34,7 @@ static struct bed *bed_make(void)
 	for (int i = 0; i < 2; i++) {
 		b->worker[i].l4.service = calloc(MODEL_SERVICES_MAX, sizeof(struct traffic));
 		b->worker[i].l4.strain = calloc(MODEL_SERVICES_MAX, sizeof(struct strain));
+		b->worker[i].l4.guarded = calloc(MODEL_SERVICES_MAX, sizeof(struct guarded));
 		b->worker[i].l4.server = calloc(MODEL_SERVERS_MAX, sizeof(struct traffic));
 		b->workers[i] = &b->worker[i];
 		b->service[i].id = b->server[i].id = 100u + (unsigned int)i;
@@ -53,6 +54,7 @@ static void bed_free(struct bed *b)
 {
 	for (int i = 0; i < 2; i++) {
 		free(b->worker[i].l4.service);
+		free(b->worker[i].l4.guarded);
 		free(b->worker[i].l4.server);
 		free(b->worker[i].l4.strain);
 	}
@@ -69,6 +71,9 @@ static void count(struct bed *b, uint64_t n)
 		b->worker[i].l4.service[SLOT].packets_in += n;
 		b->worker[i].l4.strain[SLOT].stateless += n;
 		b->worker[i].l4.strain[SLOT].evicted += n;
+		b->worker[i].l4.guarded[SLOT].denied += n;
+		b->worker[i].l4.guarded[SLOT].over_rate += n;
+		b->worker[i].l4.guarded[SLOT].cut += n;
 		b->worker[i].l4.server[SLOT].flows_opened += n;
 		b->worker[i].l4.server[SLOT].flows_closed += n;
 	}
@@ -79,6 +84,9 @@ static void assert_sums(struct bed *b, uint64_t sum)
 	assert_int_equal(tally_service(&b->target, SLOT).packets_in, sum);
 	assert_int_equal(tally_strain(&b->target, SLOT).stateless, sum);
 	assert_int_equal(tally_strain(&b->target, SLOT).evicted, sum);
+	assert_int_equal(tally_guarded(&b->target, SLOT).denied, sum);
+	assert_int_equal(tally_guarded(&b->target, SLOT).over_rate, sum);
+	assert_int_equal(tally_guarded(&b->target, SLOT).cut, sum);
 	assert_int_equal(tally_server(&b->target, SLOT).flows_opened, sum);
 	assert_int_equal(tally_server(&b->target, SLOT).flows_closed, sum);
 	assert_int_equal(tally_service(&b->target, SLOT + 1).packets_in, 0);

@@ -105,6 +105,7 @@ json_t *view_service(const struct ctl *c, const struct service *s)
 	const struct pool *pool = ctl_model(c)->pools[s->pool];
 	struct traffic t = tally_service(&c->target, s->slot);
 	struct strain strain = tally_strain(&c->target, s->slot);
+	struct guarded guarded = tally_guarded(&c->target, s->slot);
 	json_t *addresses = json_array();
 	json_t *o;
 
@@ -115,6 +116,9 @@ json_t *view_service(const struct ctl *c, const struct service *s)
 	view_traffic(o, &t);
 	set_count(o, "stateless", strain.stateless);
 	set_count(o, "evicted", strain.evicted);
+	set_count(o, "denied", guarded.denied);
+	set_count(o, "over_rate", guarded.over_rate);
+	set_count(o, "cut", guarded.cut);
 	return o;
 }
 

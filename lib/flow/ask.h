@@ -22,11 +22,13 @@
 
 /* What comes next, and whose task it is. */
 enum ask_step {
-	ASK_ENTRY, /* the server the client keeps: the home of its key */
-	ASK_PICK,  /* another server: whoever has the question */
-	ASK_GRANT, /* a place on the server: the server's home */
-	ASK_NOTE,  /* the entry is to name another server after all: the home of the key */
-	ASK_DONE,  /* the owner */
+	ASK_RATE,     /* whether the source may, by the service's rate: the source's home */
+	ASK_RATE_ALL, /* the same by the rate over all services */
+	ASK_ENTRY,    /* the server the client keeps: the home of its key */
+	ASK_PICK,     /* another server: whoever has the question */
+	ASK_GRANT,    /* a place on the server: the server's home */
+	ASK_NOTE,     /* the entry is to name another server after all: the home of the key */
+	ASK_DONE,     /* the owner */
 };
 
 /* question.flags */

@@ -5,6 +5,7 @@
 
 #include <rte_ip.h>
 
+#include "guard/rate.h"
 #include "pace.h"
 #include "sched/limit.h"
 #include "sched/persist.h"
@@ -61,6 +62,37 @@ static void decide_none(struct question *q, enum drop_reason reason)
 static const struct pool *backup_of(const struct l4 *l, const struct pool *pool)
 {
 	return pool->backup ? l->model->pools[pool->backup] : NULL;
+}
+
+/* ---- rates of sources ----------------------------------------------------------------------- */
+
+/* What comes after RATE and RATE_ALL: the first step that is about servers. */
+static enum ask_step past_rates(const struct service *service)
+{
+	return service->persistence.timeout_ms ? ASK_ENTRY : ASK_PICK;
+}
+
+/* RATE, then RATE_ALL: what the service turns away is not counted against what the source may do at
+ * others. Returns the home. */
+static unsigned int at_source(struct l4 *l, struct question *q, const struct service *service,
+	const struct sched_key *key)
+{
+	const bool own = q->step == ASK_RATE;
+	const struct source_rate *rule = own ? &service->source_rate : &l->model->source_rate;
+
+	if (rule->connections && l->rates) {
+		const uint64_t hash = rate_hash(l->rates, rule, &key->src);
+		const unsigned int home = rate_home(hash, l->ask->n_workers);
+
+		if (home != l->ask->id)
+			return home;
+		if (!rate_admit(l->rates, hash, rule, l->now_ms)) {
+			decide_none(q, DROP_source_rate);
+			return home;
+		}
+	}
+	q->step = own ? ASK_RATE_ALL : past_rates(service);
+	return l->ask->id;
 }
 
 /* ---- picking -------------------------------------------------------------------------------- */
@@ -247,7 +279,7 @@ static unsigned int at_server(struct l4 *l, struct question *q)
 void assign_begin(const struct l4 *l, const struct service *service, struct question *q)
 {
 	*q = (struct question){
-		.step = service->persistence.timeout_ms ? ASK_ENTRY : ASK_PICK,
+		.step = ASK_RATE,
 		.owner = (uint8_t)l->ask->id,
 		.proto = service->proto,
 		.service = service->slot,
@@ -277,6 +309,10 @@ unsigned int assign_advance(struct l4 *l, struct question *q, const struct sched
 	}
 	while (q->step != ASK_DONE && at == l->ask->id) {
 		switch ((enum ask_step)q->step) {
+		case ASK_RATE:
+		case ASK_RATE_ALL:
+			at = at_source(l, q, service, key);
+			break;
 		case ASK_ENTRY:
 		case ASK_NOTE:
 			at = at_client(l, q, service, key);

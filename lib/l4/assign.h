@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who serves a new flow of a service that has more than a scheduler: persistence, servers with
- * limits, backup pools (struct service: assigned).
+ * Who serves a new flow of a service that has more than a scheduler: a rate of its source,
+ * persistence, servers with limits, backup pools (struct service: assigned).
  *
- *                  persistence        server picked           full, "next"
- *   assign_begin() ----> ENTRY ---------------> GRANT <---------------------- PICK
- *        |                 no persistence         |  \                        ^
- *        +----------------------> PICK -----------+   `-- full, gone ---------+
- *                                                 | granted, or no limit
- *                       entry is out of date      v
- *                     NOTE <------------------- decided ------> DONE
- *                       `--------------------------------------^
+ *                      too fast
+ *   assign_begin() --> RATE, RATE_ALL ----------------------------------> DONE
+ *                        |
+ *                        | persistence      server picked          full, "next"
+ *                        +----> ENTRY -------------> GRANT <-------------------- PICK
+ *                        |     no persistence         |  \                       ^
+ *                        +------> PICK ---------------+   `-- full, gone --------+
+ *                                                     | granted, or no limit
+ *                           entry is out of date      v
+ *                         NOTE <------------------- decided ------> DONE
+ *                           `--------------------------------------^
  *
- * Each step is the task of one worker (flow/ask.h): ENTRY and NOTE of the home of the client's key,
- * GRANT of the home of the server, DONE of the owner of the flow. assign_advance() goes as far as
- * this worker may, and says who goes on; who is at hand costs no ring.
+ * Each step is the task of one worker (flow/ask.h): RATE and RATE_ALL of the home of the source,
+ * ENTRY and NOTE of the home of the client's key, GRANT of the home of the server, DONE of the
+ * owner of the flow. assign_advance() goes as far as this worker may, and says who goes on; who is
+ * at hand costs no ring.
  *
  * What always holds: a question with ASK_GRANTED stands for one grant, which its holder settles or
  * passes on with it. Steps are bounded by question.tries.

@@ -241,9 +241,28 @@ static bool flow_holds(const struct l4 *l, const struct flow *f)
 	return !mode->holds || mode->holds(l, f);
 }
 
+/* Whether access lists, which may be others since it was opened, let its client in. */
+static bool flow_client_may(const struct l4 *l, const struct flow *f)
+{
+	const struct service *service = l->model->service[f->service];
+	struct tuple t;
+
+	if (!flow_is_current(l, f) || likely(!service->guarded))
+		return true;
+	t = flow_tuple(f, DIR_FORWARD);
+	return client_may(l, service, &t.src);
+}
+
 void l4_revise(struct l4 *l, struct flow *f)
 {
-	uint32_t deadline = flow_holds(l, f) ? l4_deadline(l, f) : l->now_ms;
+	uint32_t deadline;
+
+	if (!flow_client_may(l, f)) {
+		counter_add(&l->guarded[f->service].cut, 1);
+		l4_close(l, f);
+		return;
+	}
+	deadline = flow_holds(l, f) ? l4_deadline(l, f) : l->now_ms;
 
 	if ((int32_t)(deadline - l->now_ms) > 0)
 		flow_arm(l->flows, f, deadline);

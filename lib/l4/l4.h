@@ -18,6 +18,7 @@
 #include "flow/flow.h"
 #include "flow/lport.h"
 #include "flow/steer.h"
+#include "guard/rate.h"
 #include "l4/conn.h"
 #include "model/model.h"
 #include "sched/persist.h"
@@ -65,7 +66,8 @@ struct l4 {
 	struct lport_table *lports;
 	struct sched_worker *sched;
 	struct ask *ask;
-	struct persist *persist; /* may be NULL: no client keeps its server */
+	struct persist *persist;  /* may be NULL: no client keeps its server */
+	struct rate_table *rates; /* may be NULL: no source has a rate */
 	/* While a burst of answers is forwarded: that burst, and the questions of its packets. */
 	const struct burst *answered;
 	struct question *answers;
@@ -85,6 +87,7 @@ struct l4 {
 	uint64_t evicted;        /* flows that made room before their time was over */
 	uint32_t gateway_turn;   /* of local ports */
 	struct traffic *service; /* by service slot */
+	struct guarded *guarded; /* likewise */
 	struct traffic *server;  /* by server slot */
 	struct server_hop *hop;  /* likewise */
 	uint16_t packet_id;      /* of the last IPv4 header made here */
@@ -141,8 +144,8 @@ unsigned int l4_expire(struct l4 *l, unsigned int max);
 /* The moment (ms) the flow's idle time-out is over if no packet comes. */
 uint32_t l4_deadline(const struct l4 *l, const struct flow *f);
 
-/* After a change: closes the flow if its service, server or local address is gone, else sets its
- * timer by the time-outs of now. */
+/* After a change: closes the flow if its service, server or local address is gone, or its client
+ * may not have it any more, else sets its timer by the time-outs of now. */
 void l4_revise(struct l4 *l, struct flow *f);
 
 /* Closes a flow and keeps the counters right. */

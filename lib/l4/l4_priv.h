@@ -5,6 +5,7 @@
 
 #include <rte_branch_prediction.h>
 
+#include "guard/acl.h"
 #include "l4/l4.h"
 #include "rewrite.h"
 
@@ -31,6 +32,16 @@ static inline bool flow_is_current(const struct l4 *l, const struct flow *f)
 {
 	return l->model->service_gen[f->service] == f->service_gen &&
 	       l->model->server_gen[f->server] == f->server_gen;
+}
+
+/* Whether access lists let the client in, that for all services and its own; for guarded services.
+ */
+static inline bool client_may(
+	const struct l4 *l, const struct service *service, const struct addr *client)
+{
+	const struct access *all = l->model->access, *own = service->access;
+
+	return (!all || acl_allows(all->acl, client)) && (!own || acl_allows(own->acl, client));
 }
 
 /* An identification for an IPv4 header that is made here. Workers number apart from each other. */

@@ -84,6 +84,8 @@ static void refuse_new(
 	struct l4 *l, struct pkt *p, const struct service *service, enum drop_reason reason)
 {
 	counter_add(&l->service[service->slot].refused, 1);
+	if (reason == DROP_source_rate)
+		counter_add(&l->guarded[service->slot].over_rate, 1);
 	if (reason == DROP_no_server || reason == DROP_server_full) {
 		if (service->refuse == REFUSE_RESET && p->proto == IPPROTO_TCP)
 			reset_sender(l, p);
@@ -272,6 +274,13 @@ static struct flow *open_flow(
 	return NULL;
 }
 
+/* A packet of a client that access lists keep out, be it a first one or not. It hears nothing. */
+static void deny(struct l4 *l, struct pkt *p, const struct service *service)
+{
+	counter_add(&l->guarded[service->slot].denied, 1);
+	pkt_drop(p, DROP_denied);
+}
+
 /* A packet to a virtual address. */
 static void forward_new(struct l4 *l, struct pkt *p)
 {
@@ -287,6 +296,10 @@ static void forward_new(struct l4 *l, struct pkt *p)
 	service = model_service(l->model, &tuple.dst, tuple.proto, tuple.dport);
 	if (!service) {
 		pkt_drop(p, DROP_no_service);
+		return;
+	}
+	if (unlikely(service->guarded) && !client_may(l, service, &tuple.src)) {
+		deny(l, p, service);
 		return;
 	}
 	p->dir = DIR_FORWARD;

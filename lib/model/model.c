@@ -517,8 +517,9 @@ static bool service_equal(const struct service *a, const struct service *b)
 	       a->persistence.scope == b->persistence.scope &&
 	       a->persistence.timeout_ms == b->persistence.timeout_ms &&
 	       a->persistence.prefix_v4 == b->persistence.prefix_v4 &&
-	       a->persistence.prefix_v6 == b->persistence.prefix_v6 && a->n_vips == b->n_vips &&
-	       !strcmp(a->name, b->name) &&
+	       a->persistence.prefix_v6 == b->persistence.prefix_v6 && a->guarded == b->guarded &&
+	       a->access == b->access && source_rate_equal(&a->source_rate, &b->source_rate) &&
+	       a->n_vips == b->n_vips && !strcmp(a->name, b->name) &&
 	       !memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) && vips_equal(a, b);
 }
 
@@ -535,7 +536,24 @@ static bool service_is_assigned(const struct build *b, const struct service *s)
 {
 	const struct pool *pool = b->m->pools[s->pool];
 
-	return s->persistence.timeout_ms || pool->limited || pool->backup;
+	return s->persistence.timeout_ms || pool->limited || pool->backup ||
+	       s->source_rate.connections || b->m->source_rate.connections;
+}
+
+static void service_unref(const struct service *shared, const struct model_sched *sched)
+{
+	struct service *s = (struct service *)(uintptr_t)shared;
+
+	if (!s || --s->refs > 0)
+		return;
+	access_unref(s->access, sched);
+	free(s);
+}
+
+/* The service of that slot in the former snapshot, whatever it was. */
+static const struct service *former_service(const struct build *b, uint16_t slot)
+{
+	return b->previous ? b->previous->service[slot] : NULL;
 }
 
 /* Whether its servers are not Maglev's to name. */
@@ -552,6 +570,7 @@ static struct service *service_create(struct build *b, unsigned int i)
 {
 	const struct service_conf *conf = &b->conf->services[i];
 	struct service *s = calloc(1, sizeof(*s) + conf->n_vips * sizeof(s->vips[0]));
+	const struct service *former;
 	char path[64];
 
 	if (!s)
@@ -577,20 +596,19 @@ static struct service *service_create(struct build *b, unsigned int i)
 		.prefix_v4 = conf->persistence.prefix_v4,
 		.prefix_v6 = conf->persistence.prefix_v6,
 	};
+	s->source_rate = source_rate_of(&conf->source_rate, s->id);
 	s->assigned = service_is_assigned(b, s);
 	s->tied = service_is_tied(b, s);
 	s->timeouts = conf->timeouts;
 	s->n_vips = conf->n_vips;
 	memcpy(s->vips, conf->vips, conf->n_vips * sizeof(s->vips[0]));
-	return s;
-}
-
-static void service_unref(const struct service *shared)
-{
-	struct service *s = (struct service *)(uintptr_t)shared;
-
-	if (s && --s->refs == 0)
+	former = former_service(b, s->slot);
+	if (access_settle(&conf->access, former ? former->access : NULL, b->sched, &s->access)) {
 		free(s);
+		return NULL;
+	}
+	s->guarded = s->access || b->m->access;
+	return s;
 }
 
 static int build_services(struct build *b)
@@ -603,13 +621,13 @@ static int build_services(struct build *b)
 		if (!s)
 			return -ENOMEM;
 		if (!s->slot) {
-			free(s);
+			service_unref(s, b->sched);
 			return -EINVAL;
 		}
-		const struct service *former = b->previous ? b->previous->service[s->slot] : NULL;
+		const struct service *former = former_service(b, s->slot);
 
 		if (former && service_equal(former, s)) {
-			free(s);
+			service_unref(s, b->sched);
 			s = (struct service *)(uintptr_t)former;
 			s->refs++;
 		}
@@ -637,6 +655,16 @@ static int build_gateway(struct build *b)
 		return 0;
 	b->m->gateway = gateway_build(conf);
 	return b->m->gateway ? 0 : -errno;
+}
+
+/* What holds for every service. */
+static int build_guard(struct build *b)
+{
+	static const char all[] = "all/services"; /* no service has a slash */
+
+	b->m->source_rate = source_rate_of(&b->conf->source_rate, id_hash(all, sizeof(all) - 1));
+	return access_settle(&b->conf->access, b->previous ? b->previous->access : NULL, b->sched,
+		&b->m->access);
 }
 
 static int addr_order(const void *a, const void *b)
@@ -793,7 +821,9 @@ static int check_all(struct build *b)
 		return -ENOMEM;
 	net_conf_check(&conf->net, b->faults);
 	gateway_check(conf, b->faults);
-	rc = check_pools(b);
+	rc = access_check(conf, b->faults);
+	if (!rc)
+		rc = check_pools(b);
 	if (!rc)
 		rc = check_services(b);
 	if (rc)
@@ -824,7 +854,9 @@ static int build_all(struct build *b, struct model_slots *slots, const struct mo
 	b->m->version = b->previous ? b->previous->version + 1 : 1;
 	b->m->cluster_key = b->conf->cluster_key;
 	memcpy(b->m->new_flows, b->conf->new_flows, sizeof(b->m->new_flows));
-	rc = build_pools(b);
+	rc = build_guard(b);
+	if (!rc)
+		rc = build_pools(b);
 	if (!rc)
 		rc = build_services(b);
 	if (!rc)
@@ -899,7 +931,8 @@ void model_free(struct model *m, const struct model_sched *sched)
 	gateway_free(m->gateway);
 	free(m->by_address);
 	for (unsigned int i = 0; i < MODEL_SERVICES_MAX; i++)
-		service_unref(m->service[i]);
+		service_unref(m->service[i], sched);
+	access_unref(m->access, sched);
 	for (unsigned int i = 0; i < MODEL_POOLS_MAX; i++)
 		pool_unref(m->pools[i], sched);
 	if (m->net)

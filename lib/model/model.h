@@ -145,6 +145,32 @@ struct persistence {
 	uint8_t prefix_v4, prefix_v6;
 };
 
+/* An entry of an access list. */
+struct access_entry {
+	struct prefix prefix;
+	bool allow;
+};
+
+struct acl; /* guard/acl.h */
+
+/* Which clients may open flows; belongs to all snapshots and services that refer to it. */
+struct access {
+	uint32_t refs;
+	bool deny_others; /* clients that no entry holds may not */
+	unsigned int n;
+	struct acl *acl;             /* compiled */
+	struct access_entry entry[]; /* in order of their prefixes */
+};
+
+/* How many new flows a client, or a network of clients, may open; guard/rate.h. */
+struct source_rate {
+	uint64_t scope;       /* whose count: a hash of the service's name, or that of all */
+	uint32_t connections; /* a second; 0: as many as come */
+	uint32_t burst;       /* of them at once, after a pause */
+	uint8_t prefix_v4, prefix_v6;
+};
+#define MODEL_RATE_MAX 1000000 /* connections, burst */
+
 struct service {
 	uint32_t refs;
 	char name[MODEL_NAME_MAX];
@@ -157,11 +183,15 @@ struct service {
 	uint8_t client_address; /* enum client_address */
 	uint8_t refuse;         /* enum refuse */
 	uint16_t pool;          /* slot: model.pools[pool] */
-	/* Who serves a new flow is more than a scheduler's pick: persistence, a limit, a backup. */
+	/* Who serves a new flow is more than a scheduler's pick: a rate of its source, persistence,
+	 * a limit, a backup. */
 	bool assigned;
 	/* Its flows have servers that Maglev does not name: persistence, a limit. */
 	bool tied;
-	uint32_t new_flows; /* a second and worker; 0: as many as come */
+	uint32_t new_flows;          /* a second and worker; 0: as many as come */
+	bool guarded;                /* there is an access list: its own, or that of all */
+	const struct access *access; /* its own; NULL: none */
+	struct source_rate source_rate;
 	struct persistence persistence;
 	struct timeouts timeouts;
 	unsigned int n_vips;
@@ -185,6 +215,8 @@ struct model {
 	uint32_t new_flows[2];                       /* as model_conf.new_flows */
 	struct service_index *index;
 	struct gateway *gateway;          /* NULL: off */
+	const struct access *access;      /* for every service; NULL: none */
+	struct source_rate source_rate;   /* over all services */
 	const struct server **by_address; /* [n_servers], for model_servers_at() */
 	struct hash_key cluster_key; /* equal on every balancer of a cluster: Maglev, source hash */
 };
@@ -225,6 +257,21 @@ struct pool_conf {
 	enum when_full when_full;
 };
 
+/* A prefix that was found wrong before, and is passed over. */
+#define ACCESS_UNKNOWN UINT8_MAX
+
+/* Zeroed: everybody may. */
+struct access_conf {
+	bool deny_others;
+	const struct access_entry *entries; /* those allowed, then those denied */
+	unsigned int n_allow, n_deny;
+};
+
+struct source_rate_conf {
+	uint32_t connections, burst; /* connections 0: none */
+	uint8_t prefix_v4, prefix_v6;
+};
+
 struct service_conf {
 	const char *name;
 	const char *pool;
@@ -240,6 +287,8 @@ struct service_conf {
 		uint32_t timeout_ms;
 		uint8_t prefix_v4, prefix_v6;
 	} persistence; /* timeout_ms 0: none */
+	struct access_conf access;
+	struct source_rate_conf source_rate;
 	struct timeouts timeouts;
 	const struct vip *vips;
 	unsigned int n_vips;
@@ -255,7 +304,9 @@ struct model_conf {
 	const struct service_conf *services;
 	unsigned int n_services;
 	struct gateway_conf gateway;
-	struct timeouts timeouts; /* of the gateway's flows */
+	struct access_conf access;           /* of all services */
+	struct source_rate_conf source_rate; /* over all services */
+	struct timeouts timeouts;            /* of the gateway's flows */
 	/* IPv4, IPv6: new flows a second and worker of the modes that can go without an entry,
 	 * before they do; 0: as many as come. */
 	uint32_t new_flows[2];
@@ -278,14 +329,19 @@ struct model_idle {
 };
 
 /*
- * The scheduler a name stands for and what builds its tables: sched_find() and friends, handed in
- * because sched is a layer above.
+ * The scheduler a name stands for and what builds its tables, sched_find() and friends; and what
+ * compiles access lists, acl_build() and acl_free(). Handed in because sched and guard are a layer
+ * above.
  */
 struct model_sched {
 	const struct sched_ops *(*find)(const char *name);
 	/* Fills pool->sched_table, and maglev_table if wanted. 0 or -errno. */
 	int (*build)(struct pool *pool, const struct hash_key *key, bool want_maglev);
 	void (*destroy)(struct pool *pool);
+	/* NULL with errno. */
+	struct acl *(*acl_build)(
+		const struct access_entry *entry, unsigned int n, bool deny_others);
+	void (*acl_free)(struct acl *a);
 };
 
 /* Whether conf is free of errors. Adds a fault for each, in one pass, with the JSON path of the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What model.c, slots.c and index.c share. */
+/* What the files of this folder share. */
 #ifndef MODEL_MODEL_PRIV_H
 #define MODEL_MODEL_PRIV_H
 
@@ -46,6 +46,21 @@ int index_check(const struct model_conf *conf, struct faults *faults);
 /* The index of the services of m; NULL with errno. */
 struct service_index *index_build(const struct model *m);
 void index_free(struct service_index *x);
+
+/* ---- access.c ------------------------------------------------------------------------------- */
+
+/* Adds a fault for every prefix that a list has twice. 0, or -ENOMEM. */
+int access_check(const struct model_conf *conf, struct faults *faults);
+
+/* The list as configured, one reference more: former where it says the same, which may be NULL.
+ * Puts NULL where everybody may. 0 or -errno. */
+int access_settle(const struct access_conf *conf, const struct access *former,
+	const struct model_sched *sched, const struct access **out);
+void access_unref(const struct access *shared, const struct model_sched *sched);
+
+/* scope: whose count. */
+struct source_rate source_rate_of(const struct source_rate_conf *conf, uint64_t scope);
+bool source_rate_equal(const struct source_rate *a, const struct source_rate *b);
 
 /* ---- by_address.c --------------------------------------------------------------------------- */
 

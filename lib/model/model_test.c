@@ -43,7 +43,23 @@ static void fake_destroy(struct pool *pool)
 	tables_alive--;
 }
 
-static const struct model_sched sched = { fake_find, fake_build, fake_destroy };
+/* Access lists that are compiled and not yet freed. */
+static struct acl *fake_acl_build(
+	const struct access_entry *entry, unsigned int n, bool deny_others)
+{
+	tables_built++;
+	tables_alive++;
+	return malloc(1);
+}
+
+static void fake_acl_free(struct acl *a)
+{
+	free(a);
+	tables_alive--;
+}
+
+static const struct model_sched sched = { fake_find, fake_build, fake_destroy, fake_acl_build,
+	fake_acl_free };
 
 /* ---- a configuration to play with ----------------------------------------------------------- */
 
@@ -353,6 +369,77 @@ static void test_share_rest(void **state)
 	model_free(m2, &sched);
 }
 
+/* Access lists are compiled once as long as they say the same, and freed with their last snapshot:
+ * teardown counts. */
+static void test_share_access(void **state)
+{
+	struct fixture *x = *state;
+	struct access_entry all[2], own[1];
+	struct model *m1, *m2, *m3;
+
+	prefix_parse("203.0.113.0/24", false, &all[0].prefix);
+	prefix_parse("192.0.2.0/24", false, &all[1].prefix);
+	prefix_parse("10.0.0.0/8", false, &own[0].prefix);
+	all[0].allow = all[1].allow = false;
+	own[0].allow = true;
+	x->conf.access = (struct access_conf){ .entries = all, .n_deny = 2 };
+	x->services[0].access =
+		(struct access_conf){ .deny_others = true, .entries = own, .n_allow = 1 };
+	m1 = build(x, NULL);
+	assert_int_equal(tables_built, 4);
+	assert_true(m1->service[1]->guarded && m1->service[2]->guarded);
+	assert_false(m1->service[0]->guarded);
+	/* In order, whatever the order there. */
+	assert_true(addr_equal(&m1->access->entry[0].prefix.addr, &all[1].prefix.addr));
+
+	/* Another service, and the same list in another order. */
+	x->services[1].refuse = REFUSE_ICMP;
+	all[0] = m1->access->entry[0];
+	all[1] = m1->access->entry[1];
+	m2 = build(x, m1);
+	assert_int_equal(tables_built, 4);
+	assert_ptr_equal(m1->access, m2->access);
+	assert_ptr_equal(model_service_by_name(m1, "web"), model_service_by_name(m2, "web"));
+	assert_ptr_not_equal(model_service_by_name(m1, "dns"), model_service_by_name(m2, "dns"));
+	model_free(m1, &sched);
+
+	all[0].allow = true;
+	x->services[0].access.deny_others = false;
+	m3 = build(x, m2);
+	assert_int_equal(tables_built, 6);
+	model_free(m2, &sched);
+
+	x->conf.access = x->services[0].access = (struct access_conf){ 0 };
+	m1 = build(x, m3);
+	model_free(m3, &sched);
+	assert_null(m1->access);
+	assert_null(model_service_by_name(m1, "web")->access);
+	assert_false(model_service_by_name(m1, "web")->guarded);
+	model_free(m1, &sched);
+}
+
+/* A rate of all services, or of one, makes its new flows more than the scheduler's business. */
+static void test_source_rate(void **state)
+{
+	struct fixture *x = *state;
+	struct model *m1 = build(x, NULL), *m2, *m3;
+	const struct source_rate_conf rate = { 10, 20, 32, 64 };
+
+	assert_false(model_service_by_name(m1, "web")->assigned);
+	x->services[0].source_rate = rate;
+	m2 = build(x, m1);
+	assert_true(model_service_by_name(m2, "web")->assigned);
+	assert_false(model_service_by_name(m2, "dns")->assigned);
+	assert_ptr_equal(model_service_by_name(m1, "dns"), model_service_by_name(m2, "dns"));
+	x->conf.source_rate = rate;
+	m3 = build(x, m2);
+	assert_true(model_service_by_name(m3, "dns")->assigned);
+	assert_true(m3->source_rate.scope != model_service_by_name(m3, "web")->source_rate.scope);
+	model_free(m1, &sched);
+	model_free(m2, &sched);
+	model_free(m3, &sched);
+}
+
 static void test_share_unless_key(void **state)
 {
 	struct fixture *x = *state;
@@ -598,6 +685,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_admin, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_share_access, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_unless_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_unless_maglev, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slots_stay, setup, teardown),

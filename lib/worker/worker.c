@@ -183,6 +183,23 @@ void worker_stop(struct worker *w)
 
 /* ---- making --------------------------------------------------------------------------------- */
 
+/* What is known of clients. */
+static int clients_init(struct worker *w, const struct workers_conf *conf, struct workers *all)
+{
+	if (conf->persistence) {
+		w->l4.persist = persist_create(
+			w->id, conf->persistence, &all->secret, w->socket, w->now_ms);
+		if (!w->l4.persist)
+			return -ENOMEM;
+	}
+	if (conf->source_rates) {
+		w->l4.rates = rate_create(conf->source_rates, &all->secret, w->socket);
+		if (!w->l4.rates)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int worker_init(struct worker *w, const struct workers_conf *conf, struct workers *all)
 {
 	struct flow_conf flows = {
@@ -210,12 +227,11 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	w->l4.lports = lport_create(w->steer, LPORT_SETS_MAX, w->socket);
 	w->l4.sched = sched_worker_create(w->id, conf->n, w->socket);
 	w->l4.ask = all->ask[w->id];
-	if (conf->persistence) {
-		w->l4.persist = persist_create(
-			w->id, conf->persistence, &all->secret, w->socket, w->now_ms);
-		if (!w->l4.persist)
-			return -ENOMEM;
-	}
+	rc = clients_init(w, conf, all);
+	if (rc)
+		return rc;
+	w->l4.guarded = rte_calloc_socket(
+		"guarded", MODEL_SERVICES_MAX, sizeof(struct guarded), 64, w->socket);
 	w->l4.service = rte_calloc_socket(
 		"traffic", MODEL_SERVICES_MAX, sizeof(struct traffic), 64, w->socket);
 	w->l4.server = rte_calloc_socket(
@@ -228,7 +244,7 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	if (!w->net->frags)
 		return -ENOMEM;
 	if (!w->requests || !w->l4.flows || !w->l4.lports || !w->l4.sched || !w->l4.service ||
-		!w->l4.server || !w->l4.strain || !w->l4.hop)
+		!w->l4.guarded || !w->l4.server || !w->l4.strain || !w->l4.hop)
 		return -ENOMEM;
 	return 0;
 }
@@ -314,8 +330,8 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 fail:
 	fault_add(faults, "limits",
 		"not enough memory for %u workers with %u IPv4 and %u IPv6 flows and %u "
-		"persistence entries each",
-		conf->n, conf->max_v4, conf->max_v6, conf->persistence);
+		"persistence entries and %u sources each",
+		conf->n, conf->max_v4, conf->max_v6, conf->persistence, conf->source_rates);
 	free(sockets);
 	free(scheds);
 	workers_destroy(all);
@@ -333,9 +349,11 @@ static void worker_free(struct worker *w)
 	rte_free(w->l4.strain);
 	rte_free(w->l4.server);
 	rte_free(w->l4.service);
+	rte_free(w->l4.guarded);
 	if (w->l4.sched)
 		sched_worker_destroy(w->l4.sched);
 	lport_destroy(w->l4.lports);
+	rate_destroy(w->l4.rates);
 	persist_destroy(w->l4.persist);
 	flow_table_destroy(w->l4.flows);
 	rte_ring_free(w->requests);

@@ -89,6 +89,7 @@ struct workers_conf {
 	const struct snapshot *snapshot;
 	uint32_t max_v4, max_v6; /* flow entries a worker */
 	uint32_t persistence;    /* persistence entries a worker; 0: no table */
+	uint32_t source_rates;   /* sources whose rate is counted, a worker; 0: no table */
 	struct frag_conf frag;   /* max 0: frag_defaults */
 	struct idle_conf idle;
 	uint64_t tsc_hz; /* 0: the machine's counter */
@@ -110,7 +111,7 @@ struct workers {
 	struct steer **steer;
 	struct path_table *paths; /* what is known of the ways to servers */
 	struct ask **ask;
-	struct hash_key secret; /* of the persistence tables */
+	struct hash_key secret; /* of the tables of persistence and of sources */
 	struct rcu *rcu;
 };
 
@@ -149,8 +150,8 @@ struct model_idle workers_idle(struct workers *all);
  * Walks over flows are done by their owner, a slice a poll. The control core fills a request a
  * worker, posts it and looks at done later; it never waits.
  */
-/* SWEEP, after a change: flows of services and servers that are gone are closed, and the others'
- * timers set to what time-outs are now. */
+/* SWEEP, after a change: flows of services and servers that are gone are closed, and of clients
+ * that access lists now keep out, and the others' timers set to what time-outs are now. */
 enum request_kind { REQUEST_LIST, REQUEST_COUNT, REQUEST_FLUSH, REQUEST_SWEEP };
 
 /* What is walked over. */

@@ -118,6 +118,7 @@ static void make_workers(struct harness *h)
 		.max_v4 = h->conf.flows_v4 ? h->conf.flows_v4 : 4096,
 		.max_v6 = h->conf.flows_v6 ? h->conf.flows_v6 : 4096,
 		.persistence = h->conf.persistence ? h->conf.persistence : 1024,
+		.source_rates = h->conf.source_rates ? h->conf.source_rates : 1024,
 	};
 
 	for (unsigned int i = 0; i <= n; i++)
@@ -426,7 +427,7 @@ static unsigned int control(struct harness *h)
 			h->punted++;
 			n++;
 		}
-	config_poll(&h->target, h->tsc / TSC_MS);
+	n += config_poll(&h->target, h->tsc / TSC_MS);
 	neigh_poll(h->neigh, c, c->now_ms);
 	n += net_flush(c);
 	rcu_reclaim(h->rcu);

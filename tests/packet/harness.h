@@ -36,6 +36,7 @@ struct harness_conf {
 	uint16_t rxqs, txqs;         /* queues of each nic; 0: one a worker, and one more to send */
 	uint32_t flows_v4, flows_v6; /* entries a worker; 0: 4096 */
 	uint32_t persistence;        /* entries a worker; 0: 1024 */
+	uint32_t source_rates;       /* likewise */
 	unsigned int packets;        /* mbufs; 0: 8192 */
 	uint32_t up_ms;              /* how long the machine has been up */
 	bool to_owner;               /* ANY_QUEUE is the one of the packet's owner, if it has one */
