@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For tests of RPC methods: calls one after the other, and what must come of each. To be included
- * after cmocka.h.
+ * For tests of RPC methods: calls one after the other, and what must come of each.
  */
 #ifndef TEST_SCENE_H
 #define TEST_SCENE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
 
 #include "test_ctl.h"
 
