@@ -548,6 +548,34 @@ static void read_persistence(
 	s->persistence.prefix_v6 = (uint8_t)get_u32(r, rule, o, "prefix-v6");
 }
 
+/* Modes that see one direction, and UDP, have none unless somebody asks for it: then it is a fault.
+ */
+static void read_syn_proxy(
+	struct reader *r, const json_t *service_rule, const json_t *service, struct service_conf *s)
+{
+	const json_t *rule = schema_key(r->schema, service_rule, "syn-proxy");
+	const json_t *o = json_object_get(service, "syn-proxy");
+	const char *mode = get_text(r, rule, o, "mode");
+	const bool can =
+		(s->mode == MODE_NAT || s->mode == MODE_FULLNAT) && s->proto == IPPROTO_TCP;
+
+	if (!o && !can)
+		return;
+	s->syn_proxy = (struct syn_proxy){
+		.rate = get_u32(r, rule, o, "rate"),
+		.mss = (uint16_t)get_u32(r, rule, o, "mss"),
+		.window = (uint16_t)get_u32(r, rule, o, "window"),
+		.wscale = (uint8_t)get_u32(r, rule, o, "window-scale"),
+		.sack = json_is_true(get(r, rule, o, "sack")),
+		.timestamps = json_is_true(get(r, rule, o, "timestamps")),
+		.mode = SYN_PROXY_AUTO,
+	};
+	if (mode && !strcmp(mode, "always"))
+		s->syn_proxy.mode = SYN_PROXY_ALWAYS;
+	else if (mode && !strcmp(mode, "off"))
+		s->syn_proxy.mode = SYN_PROXY_OFF;
+}
+
 static enum refuse refuse_of(const char *text)
 {
 	if (text && !strcmp(text, "reset"))
@@ -587,6 +615,7 @@ static int read_services(struct reader *r)
 		s->proto = protocol && !strcmp(protocol, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		s->refuse = refuse_of(get_text(r, rule, o, "refuse"));
 		read_persistence(r, rule, o, s);
+		read_syn_proxy(r, rule, o, s);
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
 		s->new_flows = get_u32(r, rule, o, "new-flows");
 		s->client_address =

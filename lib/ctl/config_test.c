@@ -223,6 +223,31 @@ static void test_encapsulation(void **state)
 	config_free(c);
 }
 
+static void test_syn_proxy(void **state)
+{
+	struct config *c = read_good(AROUND(
+		"'pools': [{'name': 'web', 'servers': [{'name': 'a', 'address': '10.0.0.11'}]}],"
+		"'services': [{'name': 'a', 'mode': 'nat', 'pool': 'web', 'address': "
+		"'192.0.2.10:1',"
+		" 'syn-proxy': {'mode': 'always', 'rate': 5, 'mss': 1220, 'window': 1000,"
+		" 'window-scale': 2, 'sack': false, 'timestamps': false}},"
+		"{'name': 'b', 'mode': 'nat', 'pool': 'web', 'address': '192.0.2.10:2',"
+		" 'syn-proxy': {'mode': 'off'}},"
+		"{'name': 'c', 'mode': 'dr', 'pool': 'web', 'address': '192.0.2.10:3',"
+		" 'syn-proxy': {'mode': 'off'}},"
+		"{'name': 'd', 'mode': 'dr', 'pool': 'web', 'address': '192.0.2.10:4'},"
+		"{'name': 'e', 'mode': 'nat', 'pool': 'web', 'address': '192.0.2.10:5'}]"));
+	const struct service_conf *s = c->model.services;
+	const struct syn_proxy all = { 5, 1220, 1000, SYN_PROXY_ALWAYS, 2, false, false };
+	const struct syn_proxy none = { 10000, 1460, 65535, SYN_PROXY_AUTO, 7, true, true };
+
+	assert_memory_equal(&s[0].syn_proxy, &all, sizeof(all));
+	assert_memory_equal(&s[4].syn_proxy, &none, sizeof(none));
+	for (unsigned int i = 1; i < 4; i++)
+		assert_int_equal(s[i].syn_proxy.mode, SYN_PROXY_OFF);
+	config_free(c);
+}
+
 static void test_services(void **state)
 {
 	struct config *c = read_good(
@@ -258,6 +283,9 @@ static void test_services(void **state)
 	assert_int_equal(web->no_flow, NO_FLOW_DROP);
 	assert_int_equal(web->client_address, CLIENT_ADDRESS_TOA);
 	assert_int_equal(dns->client_address, CLIENT_ADDRESS_NONE);
+	assert_int_equal(web->syn_proxy.mode, SYN_PROXY_AUTO);
+	assert_int_equal(web->syn_proxy.rate, 10000);
+	assert_int_equal(dns->syn_proxy.mode, SYN_PROXY_OFF);
 	assert_true(web->vip_list);
 	assert_int_equal(web->n_vips, 3);
 	assert_int_equal(web->vips[0].ports.first, 80);
@@ -467,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_syn_proxy),
 		cmocka_unit_test(test_new_flows),
 		cmocka_unit_test(test_encapsulation),
 		cmocka_unit_test(test_sources),

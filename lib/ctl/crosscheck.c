@@ -548,6 +548,23 @@ static void check_client_address(struct cross *x, unsigned int i)
 			"out");
 }
 
+/* Answering for the server takes a mode that sees what it says. */
+static void check_syn_proxy(struct cross *x, unsigned int i)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+
+	if (s->syn_proxy.mode == SYN_PROXY_OFF || s->mode == MODE_COUNT)
+		return;
+	if (s->proto != IPPROTO_TCP)
+		fault_add(x->faults, at(x, "services[%u].syn-proxy", i),
+			"SYNs are TCP's, and the service's protocol is udp; leave this out");
+	else if (s->mode != MODE_NAT && s->mode != MODE_FULLNAT)
+		fault_add(x->faults, at(x, "services[%u].syn-proxy", i),
+			"in mode %s servers answer clients by themselves, so that nobody else can "
+			"shake hands for them; leave this out, or use mode nat or fullnat",
+			mode_name(s->mode));
+}
+
 /* The servers of a pool of the service: its own, or a backup. */
 static void check_servers(struct cross *x, unsigned int i, const struct pool_conf *pool)
 {
@@ -576,6 +593,7 @@ static void check_service(struct cross *x, unsigned int i)
 	if (x->net)
 		check_vips(x, i);
 	check_client_address(x, i);
+	check_syn_proxy(x, i);
 	if (!pool || s->mode == MODE_COUNT)
 		return;
 	check_encapsulation(x, i);

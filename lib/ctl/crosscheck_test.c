@@ -299,6 +299,14 @@ static const struct bad_case cases[] = {
 				   "'toa', 'address': '192.0.2.10:80'")),
 		"services[0].client-address: toa is an option of TCP, and the service's "
 		"protocol is udp; leave this out\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'dr', 'syn-proxy': {}, 'address': '192.0.2.10:80'")),
+		"services[0].syn-proxy: in mode dr servers answer clients by themselves, so that "
+		"nobody else can shake hands for them; leave this out, or use mode nat or "
+		"fullnat\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'protocol': 'udp', 'syn-proxy': {'mode': "
+				   "'always'}, 'address': '192.0.2.10:80'")),
+		"services[0].syn-proxy: SYNs are TCP's, and the service's protocol is udp; leave "
+		"this out\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'persistence': {}, 'address': '192.0.2.10:80'")),
 		"warning: services[0].persistence.timeout: 300 s is shorter than what a connection "
 		"may be idle (tcp-established, 900 s): a client can lose its server while it is "

@@ -50,8 +50,9 @@ struct arena {
 	char *entries;
 	uint32_t shift; /* an entry has 2^shift bytes */
 	uint32_t max, used;
-	uint32_t fresh; /* entries from here on were never used */
-	uint32_t free;  /* first free entry before fresh, or NIL */
+	uint32_t fresh;         /* entries from here on were never used */
+	uint32_t free;          /* first free entry before fresh, or NIL */
+	struct flow_side *side; /* by entry */
 	struct wheel wheel;
 };
 
@@ -525,6 +526,13 @@ void flow_close(struct flow_table *t, struct flow *f)
 	entry_give(a, f);
 }
 
+struct flow_side *flow_side(struct flow_table *t, const struct flow *f)
+{
+	const struct arena *a = arena_of(t, f);
+
+	return &a->side[index_of(a, f)];
+}
+
 /* ---- time ----------------------------------------------------------------------------------- */
 
 void flow_arm(struct flow_table *t, struct flow *f, uint32_t at_ms)
@@ -673,8 +681,9 @@ uint64_t flow_table_bytes(const struct flow_conf *conf)
 
 	table_size(conf, &buckets, &overflow);
 	return ((uint64_t)buckets + overflow) * sizeof(struct bucket) +
-	       (uint64_t)conf->max_v4 * sizeof(struct flow4) +
-	       (uint64_t)conf->max_v6 * sizeof(struct flow6) + sizeof(struct flow_table);
+	       (uint64_t)conf->max_v4 * (sizeof(struct flow4) + sizeof(struct flow_side)) +
+	       (uint64_t)conf->max_v6 * (sizeof(struct flow6) + sizeof(struct flow_side)) +
+	       sizeof(struct flow_table);
 }
 
 static int arena_init(
@@ -685,7 +694,8 @@ static int arena_init(
 	a->free = NIL;
 	/* One entry at least, so that the wheel has a base. */
 	a->entries = rte_zmalloc_socket(name, size * RTE_MAX(max, 1u), 64, socket);
-	if (!a->entries)
+	a->side = rte_zmalloc_socket("flow_side", sizeof(*a->side) * RTE_MAX(max, 1u), 64, socket);
+	if (!a->entries || !a->side)
 		return -ENOMEM;
 	wheel_init(&a->wheel, a->entries + offsetof(struct flow, timer), size, TICK_SHIFT, now_ms);
 	return 0;
@@ -733,6 +743,8 @@ void flow_table_destroy(struct flow_table *t)
 {
 	if (!t)
 		return;
+	rte_free(t->v6.side);
+	rte_free(t->v4.side);
 	rte_free(t->v6.entries);
 	rte_free(t->v4.entries);
 	rte_free(t->buckets);

@@ -6,6 +6,7 @@
  *   bucket (one cache line): 8 tags of 16 bits, 8 references, a link to an overflow bucket
  *   reference: index of the entry, its size class (IPv4 or IPv6) and the direction its tuple is
  *   entry: 64 bytes for IPv4, 128 for IPv6; struct flow first in both, then the two tuples
+ *   side: 16 bytes an entry, elsewhere, for flows that began with a SYN cookie
  *
  * The tuples of a translated flow are of two families. Its entry is one for IPv6, the IPv4 tuple
  * stands in it in mapped form, and a bit of the reference to it says that IPv4 packets match.
@@ -58,8 +59,7 @@ struct flow {
 	uint32_t epoch : 24; /* of adj: FLOW_EPOCH(neigh_epoch()) */
 	struct wheel_node timer;
 	union {
-		uint32_t seq_delta; /* FORWARD: SYN proxy's offset of sequence numbers */
-		uint32_t conn;      /* LOCAL: the connection's number */
+		uint32_t conn; /* LOCAL: the connection's number */
 		struct {
 			uint16_t
 				acked; /* of the server's SYN-ACK: what it acknowledges, low half */
@@ -90,6 +90,22 @@ struct flow6 {
 _Static_assert(sizeof(struct flow) == 40, "flow header");
 _Static_assert(sizeof(struct flow4) == 64, "an IPv4 flow is one cache line");
 _Static_assert(sizeof(struct flow6) == 128, "an IPv6 flow is two cache lines");
+
+/*
+ * Beside each entry, and touched only by flows that began with a SYN cookie (l4/proxied.h): what
+ * their segments are translated by. Whoever opens such a flow sets it.
+ */
+struct flow_side {
+	uint32_t
+		seq_delta; /* the server's sequence numbers as the client sees them: so much more */
+	uint32_t stamp_delta;   /* its timestamps likewise */
+	uint32_t handshake;     /* l4/handshake.h: one more than its number; 0: it is over */
+	int8_t window_shift[2]; /* by direction: windows are shifted left, or right if negative */
+	bool stamps;            /* timestamps are translated */
+	uint8_t pad_;
+};
+
+_Static_assert(sizeof(struct flow_side) == 16, "four a cache line");
 
 struct flow_conf {
 	uint32_t max_v4, max_v6; /* entries */
@@ -149,6 +165,9 @@ static inline const void *flow_destination(const struct flow *f, uint8_t dir, rt
 	*port = ((const struct flow4 *)f)->tuple[dir].dport;
 	return &((const struct flow4 *)f)->tuple[dir].dst;
 }
+
+/* What is beside the flow's entry. */
+struct flow_side *flow_side(struct flow_table *t, const struct flow *f);
 
 /* (Re)arms the flow's timer. */
 void flow_arm(struct flow_table *t, struct flow *f, uint32_t at_ms);

@@ -24,6 +24,7 @@
 #include <rte_icmp.h>
 
 #include "gateway.h"
+#include "proxied.h"
 #include "quote.h"
 #include "translate.h"
 #include "tunnel.h"
@@ -104,6 +105,8 @@ static void follow(struct l4 *l, struct pkt *p, const struct icmp_quote *q, stru
 		return;
 	rewrite_ttl(p);
 	p->verdict = PKT_SEND;
+	if (mode->proxied)
+		proxied_quote(l, p, q, f);
 	if (f->flags & FLOW_MIXED)
 		translate(l, p, q, f);
 	else if (f->flags & FLOW_RETURN)

@@ -13,6 +13,7 @@
  */
 #include "l4_priv.h"
 #include "net/clientaddr.h"
+#include "proxied.h"
 #include "rewrite.h"
 #include "translate.h"
 
@@ -153,6 +154,12 @@ static void fullnat_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
 	rewrite_ends(p, src, sport, dst, dport);
 }
 
+static void fullnat_rewrite_proxied(struct l4 *l, struct pkt *p, struct flow *f)
+{
+	proxied_translate(l, p, f);
+	fullnat_rewrite(l, p, f);
+}
+
 static struct addr fullnat_next(const struct flow *f, uint8_t dir, const struct server *server)
 {
 	return flow_tuple(f, dir ^ 1).src;
@@ -172,5 +179,16 @@ const struct fwd_ops fwd_ops_fullnat = {
 	.holds = fullnat_holds,
 	.limit = fullnat_limit,
 	.rewrite = fullnat_rewrite,
+	.next = fullnat_next,
+};
+
+const struct fwd_ops fwd_ops_fullnat_proxied = {
+	.name = "fullnat",
+	.two_way = true,
+	.proxied = true,
+	.release = fullnat_release,
+	.holds = fullnat_holds,
+	.limit = fullnat_limit,
+	.rewrite = fullnat_rewrite_proxied,
 	.next = fullnat_next,
 };

@@ -4,6 +4,7 @@
  * balancer, its gateway, and get the virtual address as their source again.
  */
 #include "l4.h"
+#include "proxied.h"
 #include "rewrite.h"
 
 static enum drop_reason nat_answers(struct l4 *l, const struct tuple *fwd,
@@ -33,6 +34,12 @@ static void nat_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
 	}
 }
 
+static void nat_rewrite_proxied(struct l4 *l, struct pkt *p, struct flow *f)
+{
+	proxied_translate(l, p, f);
+	nat_rewrite(l, p, f);
+}
+
 static struct addr nat_next(const struct flow *f, uint8_t dir, const struct server *server)
 {
 	return flow_tuple(f, dir == DIR_FORWARD ? DIR_RETURN : DIR_FORWARD).src;
@@ -43,5 +50,13 @@ const struct fwd_ops fwd_ops_nat = {
 	.two_way = true,
 	.answers = nat_answers,
 	.rewrite = nat_rewrite,
+	.next = nat_next,
+};
+
+const struct fwd_ops fwd_ops_nat_proxied = {
+	.name = "nat",
+	.two_way = true,
+	.proxied = true,
+	.rewrite = nat_rewrite_proxied,
 	.next = nat_next,
 };

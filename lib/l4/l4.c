@@ -11,9 +11,11 @@
 #include <netinet/in.h>
 
 #include "evict.h"
+#include "handshake.h"
 #include "pace.h"
 #include "path.h"
 #include "sched/limit.h"
+#include "synproxy.h"
 
 static void set_fits(struct l4 *l)
 {
@@ -85,6 +87,12 @@ bool l4_may_pass(struct l4 *l, struct pkt *p, const struct service *service,
 	return p->verdict != PKT_DROP;
 }
 
+/* Whether the server has not answered yet, and packets are handshake.c's. */
+static inline bool is_shaking(const struct flow *f)
+{
+	return fwd_table[f->mode]->proxied && f->state == CONN_SYN;
+}
+
 static inline void rewrite(struct l4 *l, const struct fwd_ops *mode, struct pkt *p, struct flow *f)
 {
 	rewrite_ttl(p);
@@ -93,7 +101,7 @@ static inline void rewrite(struct l4 *l, const struct fwd_ops *mode, struct pkt 
 		mode->rewrite(l, p, f);
 }
 
-static void enter_state(struct l4 *l, struct flow *f, enum conn_state next)
+void l4_enter_state(struct l4 *l, struct flow *f, enum conn_state next)
 {
 	const struct timeouts *t = &l->model->service[f->service]->timeouts;
 	uint32_t after = conn_timeout(t, next);
@@ -139,12 +147,17 @@ void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 	f->seen = l->now_ms;
 	if (unlikely(changes_state(f, p))) {
 		bool counted = flow_counts(f);
-		enum conn_state state = conn_next(f, p->dir, p->tcp_flags);
+		enum conn_state state;
 
+		if (unlikely(is_shaking(f))) {
+			handshake_packet(l, p, f);
+			return;
+		}
+		state = conn_next(f, p->dir, p->tcp_flags);
 		if (counted && !flow_counts(f))
 			limit_close(l->sched, f->server);
 		if (state != f->state)
-			enter_state(l, f, state);
+			l4_enter_state(l, f, state);
 	}
 	if (unlikely(f->epoch != FLOW_EPOCH(net->epoch))) {
 		f->epoch = FLOW_EPOCH(net->epoch);
@@ -211,6 +224,8 @@ void l4_forward_burst(struct l4 *l, struct burst *b)
 
 void l4_close(struct l4 *l, struct flow *f)
 {
+	if (fwd_table[f->mode]->proxied)
+		handshake_end(l, f);
 	if (flow_counts(f))
 		limit_close(l->sched, f->server);
 	evict_count(l, f, (enum conn_state)f->state, CONN_NONE);
@@ -229,6 +244,8 @@ uint32_t l4_deadline(const struct l4 *l, const struct flow *f)
 {
 	if (!flow_is_current(l, f))
 		return l->now_ms;
+	if (is_shaking(f))
+		return handshake_deadline(l, f);
 	return f->seen +
 	       conn_timeout(&l->model->service[f->service]->timeouts, (enum conn_state)f->state);
 }
@@ -288,7 +305,9 @@ unsigned int l4_expire(struct l4 *l, unsigned int max)
 		}
 	}
 	for (unsigned int i = 0; i < over; i++)
-		l4_close(l, due[i]);
+		if (!is_shaking(due[i]) || !handshake_retry(l, due[i]))
+			l4_close(l, due[i]);
+	synproxy_tick(l);
 	if (l->persist)
 		n = RTE_MAX(n, persist_expire(l->persist, l->now_ms, max));
 	return n;

@@ -25,6 +25,7 @@
 #include "sched/sched.h"
 
 struct path_table; /* l4/path.h */
+struct synproxy;   /* l4/synproxy.h */
 
 /* The adjacency of a server's address; valid while epoch is the neighbours' and gen the slot's. A
  * generation is never 0. */
@@ -73,9 +74,10 @@ struct l4 {
 	struct question *answers;
 	uint32_t now_ms;
 	struct path_table *paths; /* shared by all workers */
-	uint16_t mtu;             /* the least of all ports */
-	uint16_t fits[MODE_ALL];  /* by mode: received packets up to this length fit everywhere */
-	bool moved;               /* this burst opened or closed flows: look up again */
+	struct synproxy *synproxy;
+	uint16_t mtu;            /* the least of all ports */
+	uint16_t fits[MODE_ALL]; /* by mode: received packets up to this length fit everywhere */
+	bool moved;              /* this burst opened or closed flows: look up again */
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	/* Of ICMP errors about packets of flows, about outer packets, and about others. */
 	struct net_bucket flow_error_rate, tunnel_error_rate, stray_error_rate;
@@ -98,6 +100,7 @@ struct fwd_ops {
 	/* Whether the balancer sees the answers: the flow has a tuple for them, made by answers(),
 	 * and a packet without a flow cannot be forwarded. Otherwise it goes by Maglev. */
 	bool two_way;
+	bool proxied;    /* flows that began with a SYN cookie: handshake.h, proxied.h */
 	uint16_t growth; /* bytes that rewriting adds to a packet, at most */
 	/* What is too big and must not be fragmented goes out in fragments all the same, besides
 	 * the message to its sender, who may never hear it. */

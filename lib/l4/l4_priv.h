@@ -78,6 +78,12 @@ bool l4_error_allowed(struct l4 *l, struct pkt *p, struct net_bucket *bucket);
 /* A packet of a flow: state, rewriting, where to. */
 void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f);
 
+/* A RST to the sender, unless there were too many this second. */
+void l4_reset_sender(struct l4 *l, const struct pkt *p);
+
+/* The flow is in another state, but CONN_NONE, from now on: counts, and arms its timer. */
+void l4_enter_state(struct l4 *l, struct flow *f, enum conn_state next);
+
 /* A packet without a flow: opens one, forwards without, or drops. unknown: why it has none if that
  * is known, or DROP_none. */
 void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown);

@@ -10,9 +10,12 @@
 #include "assign.h"
 #include "evict.h"
 #include "gateway.h"
+#include "handshake.h"
 #include "pace.h"
 #include "reset.h"
 #include "sched/limit.h"
+#include "segment.h"
+#include "synproxy.h"
 
 /* RSTs a worker sends in a second in answer to segments without a flow. */
 #define RESETS_PER_SECOND 1000
@@ -58,8 +61,7 @@ void l4_forward_stateless(
 		p->adj = net_resolve(l->net, p, &server->addr);
 }
 
-/* A RST to the sender, unless there were too many this second. */
-static void reset_sender(struct l4 *l, const struct pkt *p)
+void l4_reset_sender(struct l4 *l, const struct pkt *p)
 {
 	if (l->now_ms - l->reset_stamp >= 1000) {
 		l->reset_stamp = l->now_ms;
@@ -74,7 +76,7 @@ static void reset_sender(struct l4 *l, const struct pkt *p)
 static void refuse_unknown(struct l4 *l, struct pkt *p, const struct service *service)
 {
 	if (service->no_flow == NO_FLOW_RESET && p->proto == IPPROTO_TCP)
-		reset_sender(l, p);
+		l4_reset_sender(l, p);
 	pkt_drop(p, DROP_no_flow);
 }
 
@@ -83,12 +85,15 @@ static void refuse_unknown(struct l4 *l, struct pkt *p, const struct service *se
 static void refuse_new(
 	struct l4 *l, struct pkt *p, const struct service *service, enum drop_reason reason)
 {
+	/* A client that has come back with a cookie has a connection, as far as it knows. */
+	const bool connected = p->proto == IPPROTO_TCP && !(p->tcp_flags & TCP_SYN);
+
 	counter_add(&l->service[service->slot].refused, 1);
 	if (reason == DROP_source_rate)
 		counter_add(&l->guarded[service->slot].over_rate, 1);
 	if (reason == DROP_no_server || reason == DROP_server_full) {
-		if (service->refuse == REFUSE_RESET && p->proto == IPPROTO_TCP)
-			reset_sender(l, p);
+		if (connected || (service->refuse == REFUSE_RESET && p->proto == IPPROTO_TCP))
+			l4_reset_sender(l, p);
 		else if (service->refuse == REFUSE_ICMP)
 			icmp_error(l->net, p, ICMP_ERR_PORT, 0);
 	}
@@ -281,6 +286,34 @@ static void deny(struct l4 *l, struct pkt *p, const struct service *service)
 	pkt_drop(p, DROP_denied);
 }
 
+/*
+ * TCP of a mode that needs a flow, of none and no SYN. While cookies are in use it may come with
+ * one; what carries data and does not may have overtaken the segment that does, so that a RST would
+ * end a connection that is about to be.
+ */
+static void forward_flowless(
+	struct l4 *l, struct pkt *p, const struct service *service, const struct tuple *tuple)
+{
+	struct synproxy_client client;
+	struct flow *f;
+
+	if (likely(!synproxy_expects(l, service))) {
+		refuse_unknown(l, p, service);
+	} else if (!synproxy_check(l, p, service, &client)) {
+		if (service->no_flow == NO_FLOW_RESET && !segment_carries(p))
+			l4_reset_sender(l, p);
+		pkt_drop(p, DROP_cookie_wrong);
+	} else if (!handshake_room(l)) {
+		pkt_drop(p, DROP_handshake_full);
+	} else if (unlikely(!pace_admits(l, service, p->family == 6))) {
+		go_without(l, p, service, tuple, DROP_flow_rate);
+	} else {
+		f = open_flow(l, p, service, tuple);
+		if (f)
+			handshake_begin(l, p, f, &client);
+	}
+}
+
 /* A packet to a virtual address. */
 static void forward_new(struct l4 *l, struct pkt *p)
 {
@@ -305,9 +338,13 @@ static void forward_new(struct l4 *l, struct pkt *p)
 	p->dir = DIR_FORWARD;
 	if (p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
 		if (fwd_table[service->mode]->two_way)
-			refuse_unknown(l, p, service);
+			forward_flowless(l, p, service, &tuple);
 		else
 			l4_forward_stateless(l, p, service, &tuple);
+		return;
+	}
+	if (unlikely(synproxy_takes(l, service))) {
+		synproxy_answer(l, p, service);
 		return;
 	}
 	if (unlikely(!pace_admits(l, service, p->family == 6))) {

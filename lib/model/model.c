@@ -16,12 +16,15 @@
 
 const char *mode_name(enum mode m)
 {
-	static const char *const names[MODE_COUNT] = { [MODE_DR] = "dr",
+	static const char *const names[MODE_ALL] = { [MODE_DR] = "dr",
 		[MODE_NAT] = "nat",
 		[MODE_FULLNAT] = "fullnat",
-		[MODE_TUNNEL] = "tunnel" };
+		[MODE_TUNNEL] = "tunnel",
+		[MODE_MASQUERADE] = "masquerade",
+		[MODE_NAT_PROXIED] = "nat",
+		[MODE_FULLNAT_PROXIED] = "fullnat" };
 
-	return m < MODE_COUNT ? names[m] : "masquerade";
+	return m < MODE_ALL ? names[m] : "?";
 }
 
 bool mode_by_client(enum mode m)
@@ -513,7 +516,8 @@ static bool service_equal(const struct service *a, const struct service *b)
 	       a->proto == b->proto && a->encap == b->encap && a->no_flow == b->no_flow &&
 	       a->client_address == b->client_address && a->pool == b->pool &&
 	       a->new_flows == b->new_flows && a->refuse == b->refuse &&
-	       a->assigned == b->assigned && a->tied == b->tied &&
+	       a->assigned == b->assigned && a->tied == b->tied && a->grows == b->grows &&
+	       !memcmp(&a->syn_proxy, &b->syn_proxy, sizeof(a->syn_proxy)) &&
 	       a->persistence.scope == b->persistence.scope &&
 	       a->persistence.timeout_ms == b->persistence.timeout_ms &&
 	       a->persistence.prefix_v4 == b->persistence.prefix_v4 &&
@@ -566,6 +570,18 @@ static bool service_is_tied(const struct build *b, const struct service *s)
 	return s->persistence.timeout_ms || pool->limited;
 }
 
+/* Whether some of its packets from IPv4 clients go to an IPv6 server. */
+static bool service_grows(const struct build *b, const struct service *s)
+{
+	const struct pool *pool = b->m->pools[s->pool];
+
+	for (; pool; pool = pool->backup ? b->m->pools[pool->backup] : NULL)
+		for (unsigned int i = 0; i < pool->n_servers; i++)
+			if (!addr_is_v4(&pool->servers[i].addr))
+				return true;
+	return false;
+}
+
 static struct service *service_create(struct build *b, unsigned int i)
 {
 	const struct service_conf *conf = &b->conf->services[i];
@@ -599,6 +615,8 @@ static struct service *service_create(struct build *b, unsigned int i)
 	s->source_rate = source_rate_of(&conf->source_rate, s->id);
 	s->assigned = service_is_assigned(b, s);
 	s->tied = service_is_tied(b, s);
+	s->grows = service_grows(b, s);
+	s->syn_proxy = conf->syn_proxy;
 	s->timeouts = conf->timeouts;
 	s->n_vips = conf->n_vips;
 	memcpy(s->vips, conf->vips, conf->n_vips * sizeof(s->vips[0]));

@@ -44,9 +44,12 @@ enum mode {
 	MODE_TUNNEL,
 	MODE_COUNT,
 	MODE_MASQUERADE = MODE_COUNT,
+	/* Of flows of nat and fullnat that began with a SYN cookie. */
+	MODE_NAT_PROXIED,
+	MODE_FULLNAT_PROXIED,
 	MODE_ALL
 };
-const char *mode_name(enum mode m); /* "dr" */
+const char *mode_name(enum mode m); /* "dr"; proxied ones as the service's mode */
 /* Whether servers answer the client itself, through us: only its end tells what belongs together.
  */
 bool mode_by_client(enum mode m);
@@ -171,6 +174,17 @@ struct source_rate {
 };
 #define MODEL_RATE_MAX 1000000 /* connections, burst */
 
+enum syn_proxy_mode { SYN_PROXY_OFF, SYN_PROXY_AUTO, SYN_PROXY_ALWAYS };
+
+/* When SYNs are answered with cookies, and what is offered to clients on behalf of servers. */
+struct syn_proxy {
+	uint32_t rate; /* AUTO: SYNs a second, over all workers, above which it is */
+	uint16_t mss, window;
+	uint8_t mode; /* enum syn_proxy_mode */
+	uint8_t wscale;
+	bool sack, timestamps;
+};
+
 struct service {
 	uint32_t refs;
 	char name[MODEL_NAME_MAX];
@@ -192,6 +206,9 @@ struct service {
 	bool guarded;                /* there is an access list: its own, or that of all */
 	const struct access *access; /* its own; NULL: none */
 	struct source_rate source_rate;
+	/* Packets toward some server are longer than the client's: of another family. */
+	bool grows;
+	struct syn_proxy syn_proxy;
 	struct persistence persistence;
 	struct timeouts timeouts;
 	unsigned int n_vips;
@@ -282,6 +299,7 @@ struct service_conf {
 	enum client_address client_address;
 	enum refuse refuse;
 	uint32_t new_flows; /* a second and worker; 0: as many as come */
+	struct syn_proxy syn_proxy;
 	struct {
 		const char *group; /* NULL: the service's own entries */
 		uint32_t timeout_ms;

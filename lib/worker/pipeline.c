@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What becomes of a burst: this list of stages, top to bottom. Each works on the packets whose
- * verdict is still PKT_GO; the last step deals with the side exits, and runs datagrams that a
- * fragment of the burst has made whole.
+ * verdict is still PKT_GO; the last step deals with the side exits, and runs what was waiting for
+ * packets of the burst: datagrams that have become whole, clients' segments whose server has
+ * answered.
  */
 #include "worker.h"
 
@@ -10,6 +11,7 @@
 #include <rte_cycles.h>
 
 #include "l4/gateway.h"
+#include "l4/handshake.h"
 #include "net/frag.h"
 #include "net/parse.h"
 #include "net/poison.h"
@@ -50,22 +52,30 @@ static void side_exits(struct worker *w, struct burst *b)
 	}
 }
 
-/* Datagrams that have become whole go all the way, once: a fragment within is none again. */
-static void run_whole(struct worker *w)
+/* Packets that have been here before: received and counted. */
+static void run_again(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 {
-	struct rte_mbuf *mbufs[BURST_MAX];
 	const bool handed_over = w->burst.handed_over;
 	struct question *const answers = w->l4.answers; /* of other packets */
-	const unsigned int n = frag_take(w->net, mbufs);
 
-	if (likely(n == 0))
-		return;
-	/* Counted they are, as fragments. */
 	w->burst.handed_over = true;
 	w->l4.answers = NULL;
 	pipeline_run(w, mbufs, n);
 	w->l4.answers = answers;
 	w->burst.handed_over = handed_over;
+}
+
+/* What the burst has set free goes all the way, once: a fragment within is none again, and no
+ * segment waits for its server twice. */
+static void run_freed(struct worker *w)
+{
+	struct rte_mbuf *mbufs[BURST_MAX];
+	unsigned int n = frag_take(w->net, mbufs);
+
+	if (unlikely(n > 0))
+		run_again(w, mbufs, n);
+	while (unlikely((n = handshake_take(&w->l4, mbufs, BURST_MAX)) > 0))
+		run_again(w, mbufs, n);
 }
 
 void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
@@ -89,6 +99,6 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 	icmp_input(w->net, b);
 	net_output(w->net, b);
 	side_exits(w, b);
-	run_whole(w);
+	run_freed(w);
 	stage_done(w, STAGE_OUTPUT, &since);
 }

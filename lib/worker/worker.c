@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "l4/assign.h"
 #include "l4/path.h"
+#include "l4/synproxy.h"
 
 #define HANDOFF_DEPTH 1024
 #define ASK_DEPTH     1024
@@ -26,6 +27,11 @@
 
 /* ---- one turn ------------------------------------------------------------------------------- */
 
+static uint64_t cookie_period(uint64_t tsc, uint64_t tsc_hz)
+{
+	return tsc / (tsc_hz * SYNCOOKIE_PERIOD_S);
+}
+
 static void clock_advance(struct worker *w, uint64_t tsc)
 {
 	if (likely(tsc < w->ms_tsc))
@@ -33,6 +39,7 @@ static void clock_advance(struct worker *w, uint64_t tsc)
 	w->now_ms = worker_ms(tsc, w->tsc_hz);
 	w->ms_tsc = (tsc / (w->tsc_hz / 1000) + 1) * (w->tsc_hz / 1000);
 	w->l4.now_ms = w->net->now_ms = w->l4.sched->now_ms = w->now_ms;
+	syncookie_advance(&w->l4.synproxy->cookie, cookie_period(tsc, w->tsc_hz));
 	w->timers_due = true;
 }
 
@@ -240,11 +247,13 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 		"strain", MODEL_SERVICES_MAX, sizeof(struct strain), 64, w->socket);
 	w->l4.hop = rte_calloc_socket(
 		"hops", MODEL_SERVERS_MAX, sizeof(struct server_hop), 64, w->socket);
+	w->l4.synproxy = synproxy_create(&all->cookie_secret,
+		cookie_period(conf->tsc_hz ? conf->tsc : rte_rdtsc(), w->tsc_hz), w->socket);
 	w->net->frags = frag_create(&frag, w->socket);
 	if (!w->net->frags)
 		return -ENOMEM;
 	if (!w->requests || !w->l4.flows || !w->l4.lports || !w->l4.sched || !w->l4.service ||
-		!w->l4.guarded || !w->l4.server || !w->l4.strain || !w->l4.hop)
+		!w->l4.guarded || !w->l4.server || !w->l4.strain || !w->l4.hop || !w->l4.synproxy)
 		return -ENOMEM;
 	return 0;
 }
@@ -313,7 +322,7 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 	all->paths = path_table_create();
 	all->ask = ask_create(conf->n, ASK_DEPTH, sockets);
 	if (!all->net || !all->steer || !all->paths || !all->ask ||
-		hash_key_random(&all->secret) < 0)
+		hash_key_random(&all->secret) < 0 || hash_key_random(&all->cookie_secret) < 0)
 		goto fail;
 	set_clocks(all, conf);
 	for (unsigned int i = 0; i < conf->n; i++) {
@@ -345,6 +354,7 @@ static void worker_free(struct worker *w)
 		frag_destroy(w->net->frags, w->net);
 		w->net->frags = NULL;
 	}
+	synproxy_destroy(w->l4.synproxy);
 	rte_free(w->l4.hop);
 	rte_free(w->l4.strain);
 	rte_free(w->l4.server);

@@ -112,6 +112,7 @@ struct workers {
 	struct path_table *paths; /* what is known of the ways to servers */
 	struct ask **ask;
 	struct hash_key secret; /* of the tables of persistence and of sources */
+	struct hash_key cookie_secret;
 	struct rcu *rcu;
 };
 
