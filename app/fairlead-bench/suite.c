@@ -21,12 +21,13 @@
 #define K        1000u
 #define M        1000000u
 
-enum section { ESTABLISHED, FAMILIES, SIZES, UDP, FIRST, MIXED, WORKERS, SECTIONS };
+enum section { ESTABLISHED, CURVE, FAMILIES, SIZES, UDP, FIRST, MIXED, WORKERS, SECTIONS };
 
 static const struct {
 	const char *name, *title;
 } sections[SECTIONS] = {
 	[ESTABLISHED] = { "established", "Established flows, IPv4, 64 bytes" },
+	[CURVE] = { "curve", "The same, with as many flows as DPVS was measured with" },
 	[FAMILIES] = { "families", "Established flows, IPv6, and IPv6 clients of IPv4 servers" },
 	[SIZES] = { "sizes", "Established flows, longer packets, checksums in software" },
 	[UDP] = { "udp", "UDP" },
@@ -82,6 +83,14 @@ static void add_established(struct suite *s, const uint32_t *flows, unsigned int
 			add(s, ESTABLISHED, modes[m], flows[f])->goal = goal(modes[m], flows[f]);
 }
 
+static void add_curve(struct suite *s)
+{
+	for (unsigned int m = 0; m < RTE_DIM(modes); m++) {
+		add(s, CURVE, modes[m], K);
+		add(s, CURVE, modes[m], 64 * K);
+	}
+}
+
 static void add_families(struct suite *s)
 {
 	static const uint32_t flows[] = { 10 * K, M };
@@ -115,15 +124,19 @@ static void add_sizes_and_udp(struct suite *s)
 	}
 }
 
-static void add_first(struct suite *s, uint32_t flows, const char *scheduler)
+static void add_first(struct suite *s, enum mode mode, uint32_t flows, const char *scheduler)
 {
-	for (unsigned int m = 0; m < RTE_DIM(modes); m++) {
-		struct row *r = add(s, FIRST, modes[m], flows);
+	struct row *r = add(s, FIRST, mode, flows);
 
-		r->o.mix = 100;
-		r->o.scheduler = scheduler;
-		r->goal = 400;
-	}
+	r->o.mix = 100;
+	r->o.scheduler = scheduler;
+	r->goal = 400;
+}
+
+static void add_firsts(struct suite *s, uint32_t flows, const char *scheduler)
+{
+	for (unsigned int m = 0; m < RTE_DIM(modes); m++)
+		add_first(s, modes[m], flows, scheduler);
 }
 
 static void add_workers(struct suite *s)
@@ -148,14 +161,17 @@ static void plan(struct suite *s, bool quick)
 
 	add_established(s, flows, quick ? 2 : 3);
 	if (quick) {
-		add_first(s, M, "round-robin");
+		add_firsts(s, M, "round-robin");
 		return;
 	}
+	add_curve(s);
 	add_families(s);
 	add_sizes_and_udp(s);
-	add_first(s, 10 * K, "round-robin");
+	add_firsts(s, 10 * K, "round-robin");
 	for (const struct sched_ops *const *sched = sched_list; *sched; sched++)
-		add_first(s, M, (*sched)->name);
+		add_firsts(s, M, (*sched)->name);
+	add_first(s, MODE_DR, 16 * M, "round-robin");
+	add_first(s, MODE_NAT, 16 * M, "round-robin");
 	add_workers(s);
 }
 
