@@ -254,6 +254,23 @@ static bool turn(struct lane *l)
 	return true;
 }
 
+/* Whether a lane has something to do. One that has sent all its packets waits for bursts, as long
+ * as others send: they are what a worker under load takes over. */
+static bool has_work(const struct lane *l, bool quiet)
+{
+	const struct run *run = l->run;
+	unsigned int handed = 0;
+
+	if (l->at < l->until)
+		return true;
+	if (!run->handoff || quiet)
+		return run->handoff;
+	for (unsigned int from = 0; from < run->n; from++)
+		if (from != l->id)
+			handed += rte_ring_count(l->worker->steer->in[from]);
+	return handed >= BURST_MAX;
+}
+
 /* Turns of n lanes from l on, until their rounds are over and nothing is under way to them. */
 static void turns(struct lane *l, unsigned int n)
 {
@@ -267,7 +284,7 @@ static void turns(struct lane *l, unsigned int n)
 		for (unsigned int i = 0; i < n; i++) {
 			const bool had = l[i].at < l[i].until;
 
-			if (!had && !run->handoff)
+			if (!has_work(&l[i], quiet))
 				continue;
 			any |= turn(&l[i]);
 			if (had && l[i].at == l[i].until) {
