@@ -40,8 +40,7 @@ static inline uint32_t hash_tuple4(
 
 	memcpy(&a, addrs, 8);
 	memcpy(&p, ports, 4);
-	uint64_t h = hash_fold(a ^ key->k[0], ((uint64_t)p << 8 | proto) ^ key->k[1]);
-	return (uint32_t)(hash_fold(h ^ key->k[1], 0x9e3779b97f4a7c15u) >> 16);
+	return (uint32_t)(hash_fold(a ^ key->k[0], ((uint64_t)p << 8 | proto) ^ key->k[1]) >> 16);
 }
 
 /* The same for an IPv6 header (32 bytes of addresses). */
@@ -55,8 +54,23 @@ static inline uint32_t hash_tuple6(
 	memcpy(&p, ports, 4);
 	uint64_t h = hash_fold(a[0] ^ key->k[0], a[1] ^ key->k[1]);
 	h ^= hash_fold(a[2] ^ key->k[1], a[3] ^ key->k[0] ^ 0x9e3779b97f4a7c15u);
-	h = hash_fold(h ^ key->k[0], ((uint64_t)p << 8 | proto) ^ key->k[1]);
-	return (uint32_t)(hash_fold(h ^ key->k[1], 0x9e3779b97f4a7c15u) >> 16);
+	return (uint32_t)(hash_fold(h ^ key->k[0], ((uint64_t)p << 8 | proto) ^ key->k[1]) >> 16);
+}
+
+/* Where a hash table of cache lines keeps them, for whoever knows a hash before the table's owner
+ * looks: n lines from lines on. */
+struct hash_index {
+	struct hash_key key;
+	void *lines;
+	uint32_t n;
+};
+
+#define HASH_LINE 64
+
+/* The line of a hash. The high bits choose, the low ones are left to tell hashes apart. */
+static inline void *hash_line(const struct hash_index *x, uint32_t hash)
+{
+	return (char *)x->lines + (((uint64_t)hash * x->n) >> 32) * HASH_LINE;
 }
 
 #endif

@@ -43,7 +43,7 @@ struct bucket {
 	uint32_t pad_[3];
 } __rte_cache_aligned;
 
-_Static_assert(sizeof(struct bucket) == 64, "one cache line a bucket");
+_Static_assert(sizeof(struct bucket) == HASH_LINE, "one cache line a bucket");
 
 /* Entries of one size. */
 struct arena {
@@ -57,9 +57,9 @@ struct arena {
 };
 
 struct flow_table {
-	struct hash_key key;
-	uint32_t n_buckets, n_overflow;
-	struct bucket *buckets; /* n_buckets, then n_overflow */
+	struct hash_index index; /* of the buckets that hashes choose among: lines of .buckets */
+	uint32_t n_overflow;
+	struct bucket *buckets; /* index.n, then n_overflow */
 	uint32_t overflow_free; /* first free overflow bucket, or NIL */
 	uint32_t overflow_used;
 	uint64_t bytes;
@@ -72,10 +72,10 @@ static inline uint16_t tag_of(uint32_t hash)
 	return tag ? tag : 1;
 }
 
-/* The high bits choose the bucket, the low ones are the tag. */
+/* The low bits are the tag. */
 static inline struct bucket *bucket_of(const struct flow_table *t, uint32_t hash)
 {
-	return &t->buckets[((uint64_t)hash * t->n_buckets) >> 32];
+	return hash_line(&t->index, hash);
 }
 
 static inline struct flow *entry_at(const struct arena *a, uint32_t i)
@@ -152,31 +152,6 @@ static inline uint32_t key_hash(const struct hash_key *key, const struct key *k)
 		     : hash_tuple4(key, k->addrs, &k->ports, k->proto);
 }
 
-/* Whether an entry's tuple of a direction is this one; all cases from constant arguments. */
-static inline bool entry_equals(const struct flow *f, uint8_t dir, const void *addrs,
-	const void *ports, uint8_t proto, bool v6)
-{
-	uint64_t a[4];
-	uint32_t p;
-
-	memcpy(&p, ports, 4);
-	if (v6) {
-		const struct tuple6 *t = &((const struct flow6 *)f)->tuple[dir];
-
-		memcpy(a, addrs, 32);
-		return ((t->src.q[0] ^ a[0]) | (t->src.q[1] ^ a[1]) | (t->dst.q[0] ^ a[2]) |
-			       (t->dst.q[1] ^ a[3])) == 0 &&
-		       memcmp(&t->sport, &p, 4) == 0 && f->proto == proto;
-	}
-
-	const struct tuple4 *t = &((const struct flow4 *)f)->tuple[dir];
-	uint64_t ta;
-
-	memcpy(a, addrs, 8);
-	memcpy(&ta, &t->src, 8);
-	return ta == a[0] && memcmp(&t->sport, &p, 4) == 0 && f->proto == proto;
-}
-
 /* ---- lookup --------------------------------------------------------------------------------- */
 
 /* Whether a reference is to this tuple, an ordinary one. v6 is a constant to callers. */
@@ -184,7 +159,7 @@ static __rte_always_inline bool ref_equals(const struct flow_table *t, uint32_t 
 	const void *addrs, const void *ports, uint8_t proto, bool v6)
 {
 	return !!(ref & REF_V6) == v6 &&
-	       entry_equals(entry_of(t, ref), ref_dir(ref), addrs, ports, proto, v6);
+	       flow_has_tuple(entry_of(t, ref), ref_dir(ref), addrs, ports, proto, v6);
 }
 
 /* Whether a reference is to this IPv4 tuple, in mapped form. No IPv6 packet has mapped addresses,
@@ -200,7 +175,7 @@ static bool ref_equals_mapped(const struct flow_table *t, uint32_t ref, const vo
 
 	const struct addr mapped[2] = { addr_from_v4(a[0]), addr_from_v4(a[1]) };
 
-	return entry_equals(entry_of(t, ref), ref_dir(ref), mapped, ports, proto, true);
+	return flow_has_tuple(entry_of(t, ref), ref_dir(ref), mapped, ports, proto, true);
 }
 
 /* The reference of a tuple in a bucket's slots given by mask, else in the rest of the chain; NIL.
@@ -223,58 +198,50 @@ static uint32_t chain_find(const struct flow_table *t, const struct bucket *b, u
 	}
 }
 
-/* Last pass: the first slot with the tag is nearly always the one; what is not looks at all of them
- * again. */
-static __rte_always_inline void packet_find(const struct flow_table *t, struct pkt *p,
-	const struct bucket *b, unsigned int match, bool v6)
+/* Where no slot of the bucket has the packet's tag. */
+static void packet_search(const struct flow_table *t, struct pkt *p)
 {
-	const uint8_t *addrs = p->l3 + (v6 ? 8 : 12);
-	uint32_t ref;
+	const uint16_t tag = tag_of(p->hash);
+	const struct bucket *b = bucket_of(t, p->hash);
+	const uint32_t ref = chain_find(
+		t, b, bucket_match(b, tag), tag, pkt_addrs(p), p->l4, p->proto, p->family == 6);
 
-	if (likely(match)) {
-		ref = b->ref[__builtin_ctz(match)];
-		if (likely(ref_equals(t, ref, addrs, p->l4, p->proto, v6)))
-			goto found;
-	}
-	ref = chain_find(t, b, match, tag_of(p->hash), addrs, p->l4, p->proto, v6);
-	if (ref == NIL) {
-		p->flow = NULL;
+	p->flow = NULL;
+	if (ref == NIL)
 		return;
-	}
-found:
 	p->flow = entry_of(t, ref);
 	p->dir = ref_dir(ref);
 }
 
-void flow_lookup_burst(struct flow_table *t, struct burst *b)
+struct flow *flow_find_packet(const struct flow_table *t, struct pkt *p)
 {
-	const struct bucket *bucket[BURST_MAX];
-	uint8_t match[BURST_MAX];
-	unsigned int i;
+	packet_search(t, p);
+	return p->flow;
+}
 
-	burst_foreach (b, p) {
-		i = (unsigned int)(p - b->pkt);
-		bucket[i] = bucket_of(t, p->hash);
-		rte_prefetch0(bucket[i]);
-	}
-	burst_foreach (b, p) {
-		i = (unsigned int)(p - b->pkt);
-		match[i] = (uint8_t)bucket_match(bucket[i], tag_of(p->hash));
-		if (match[i]) {
-			const uint32_t ref = bucket[i]->ref[__builtin_ctz(match[i])];
-			const struct flow *f = entry_of(t, ref);
+void flow_lookup_step(struct flow_table *t, struct burst *b, unsigned int from, unsigned int to)
+{
+	for (struct pkt *p = &b->pkt[from], *end = &b->pkt[to]; p < end; p++) {
+		if (unlikely(p->verdict != PKT_GO))
+			continue;
 
-			rte_prefetch0(f);
-			if (ref & REF_V6)
-				rte_prefetch0((const char *)f + 64);
+		const struct bucket *bucket = bucket_of(t, p->hash);
+		const unsigned int match = bucket_match(bucket, tag_of(p->hash));
+
+		if (unlikely(!match)) {
+			p->flow = NULL;
+			if (unlikely(bucket->next != NIL))
+				packet_search(t, p);
+			continue;
 		}
-	}
-	burst_foreach (b, p) {
-		i = (unsigned int)(p - b->pkt);
-		if (p->family == 4)
-			packet_find(t, p, bucket[i], match[i], false);
-		else
-			packet_find(t, p, bucket[i], match[i], true);
+
+		const uint32_t ref = bucket->ref[__builtin_ctz(match)];
+
+		p->flow = entry_of(t, ref);
+		p->dir = ref_dir(ref);
+		rte_prefetch0(p->flow);
+		if (ref & REF_V6)
+			rte_prefetch0((const char *)p->flow + 64);
 	}
 }
 
@@ -292,7 +259,7 @@ struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t 
 	uint32_t ref;
 
 	key_of(tuple, &k);
-	ref = key_find(t, &k, key_hash(&t->key, &k));
+	ref = key_find(t, &k, key_hash(&t->index.key, &k));
 	if (ref == NIL)
 		return NULL;
 	*dir = ref_dir(ref);
@@ -304,12 +271,12 @@ uint32_t flow_hash(const struct flow_table *t, const struct tuple *tuple)
 	struct key k;
 
 	key_of(tuple, &k);
-	return key_hash(&t->key, &k);
+	return key_hash(&t->index.key, &k);
 }
 
-const struct hash_key *flow_key(const struct flow_table *t)
+const struct hash_index *flow_index(const struct flow_table *t)
 {
-	return &t->key;
+	return &t->index;
 }
 
 /* ---- index ---------------------------------------------------------------------------------- */
@@ -466,11 +433,11 @@ struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const stru
 	*reason = DROP_flow_clash;
 	if (ret) {
 		key_of(ret, &kr);
-		hr = key_hash(&t->key, &kr);
+		hr = key_hash(&t->index.key, &kr);
 		rte_prefetch0(bucket_of(t, hr));
 	}
 	key_of(fwd, &kf);
-	hf = key_hash(&t->key, &kf);
+	hf = key_hash(&t->index.key, &kf);
 	if (key_find(t, &kf, hf) != NIL)
 		return NULL;
 	if (ret && key_find(t, &kr, hr) != NIL)
@@ -511,7 +478,7 @@ static void unindex(struct flow_table *t, const struct flow *f, uint8_t dir)
 	struct key k;
 
 	key_of(&tuple, &k);
-	index_remove(t, key_hash(&t->key, &k), ref_of(arena_of(t, f), f, dir, k.v6));
+	index_remove(t, key_hash(&t->index.key, &k), ref_of(arena_of(t, f), f, dir, k.v6));
 }
 
 void flow_close(struct flow_table *t, struct flow *f)
@@ -712,17 +679,18 @@ struct flow_table *flow_table_create(const struct flow_conf *conf, uint32_t now_
 	t = rte_zmalloc_socket("flow_table", sizeof(*t), 64, conf->socket);
 	if (!t)
 		goto fail;
-	t->key = conf->key;
+	t->index.key = conf->key;
 	t->bytes = flow_table_bytes(conf);
-	table_size(conf, &t->n_buckets, &t->n_overflow);
+	table_size(conf, &t->index.n, &t->n_overflow);
 	t->buckets = rte_zmalloc_socket("flow_buckets",
-		((size_t)t->n_buckets + t->n_overflow) * sizeof(struct bucket), 64, conf->socket);
+		((size_t)t->index.n + t->n_overflow) * sizeof(struct bucket), 64, conf->socket);
 	if (!t->buckets)
 		goto fail;
-	for (uint32_t i = 0; i < t->n_buckets + t->n_overflow; i++)
+	t->index.lines = t->buckets;
+	for (uint32_t i = 0; i < t->index.n + t->n_overflow; i++)
 		t->buckets[i].next = NIL;
 	t->overflow_free = NIL;
-	for (uint32_t i = t->n_buckets + t->n_overflow; i-- > t->n_buckets;) {
+	for (uint32_t i = t->index.n + t->n_overflow; i-- > t->index.n;) {
 		t->buckets[i].next = t->overflow_free;
 		t->overflow_free = i;
 	}

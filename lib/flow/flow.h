@@ -11,9 +11,10 @@
  * The tuples of a translated flow are of two families. Its entry is one for IPv6, the IPv4 tuple
  * stands in it in mapped form, and a bit of the reference to it says that IPv4 packets match.
  *
- * One writer, no locks. A lookup of a burst is three passes, each prefetching for the next:
- * buckets, entries, compare. An established packet costs two cache lines, writes one stamp, moves
- * no timer.
+ * One writer, no locks. Each pass over a burst fetches what the next one reads: parsing the buckets
+ * (flow_index()), the lookup the entries, which are compared where they are used
+ * (flow_of_packet()). An established packet costs two cache lines, writes one stamp, moves no
+ * timer.
  *
  * Time-outs are lazy: packets stamp flow.seen; the wheel asks at the earliest moment the flow could
  * have ended and is armed anew if it has not. A state with a shorter time-out re-arms at once.
@@ -122,10 +123,62 @@ uint64_t flow_table_bytes(const struct flow_conf *conf);
 
 /* The hash of a tuple under the table's key, equal to pkt.hash of its packets. */
 uint32_t flow_hash(const struct flow_table *t, const struct tuple *tuple);
-const struct hash_key *flow_key(const struct flow_table *t);
 
-/* Sets flow and dir of every PKT_GO packet (NULL on a miss). */
-void flow_lookup_burst(struct flow_table *t, struct burst *b);
+/* The table's key, and where its buckets are, for parse_burst(). */
+const struct hash_index *flow_index(const struct flow_table *t);
+
+/* Sets flow and dir of the PKT_GO packets [from, to) to the flow that each is nearly certainly of,
+ * which is fetched: flow_of_packet() makes sure. NULL: it is of none. */
+void flow_lookup_step(struct flow_table *t, struct burst *b, unsigned int from, unsigned int to);
+
+/* The whole lookup of one packet: sets its flow and dir. */
+struct flow *flow_find_packet(const struct flow_table *t, struct pkt *p);
+
+/* Whether this is an entry's tuple of a direction, which is of the family given. addrs, ports: as
+ * packets have them. */
+static __rte_always_inline bool flow_has_tuple(const struct flow *f, uint8_t dir, const void *addrs,
+	const void *ports, uint8_t proto, bool v6)
+{
+	uint64_t a[4], d[2];
+	uint32_t p, q;
+
+	memcpy(&p, ports, 4);
+	if (v6) {
+		const struct tuple6 *t = &((const struct flow6 *)f)->tuple[dir];
+
+		memcpy(a, addrs, 32);
+		memcpy(&q, &t->sport, 4);
+		d[0] = (t->src.q[0] ^ a[0]) | (t->src.q[1] ^ a[1]);
+		d[1] = (t->dst.q[0] ^ a[2]) | (t->dst.q[1] ^ a[3]);
+		return (d[0] | d[1] | (p ^ q) | (f->proto ^ proto)) == 0;
+	}
+
+	const struct tuple4 *t = &((const struct flow4 *)f)->tuple[dir];
+
+	memcpy(&a[0], addrs, 8);
+	memcpy(&d[0], &t->src, 8);
+	memcpy(&q, &t->sport, 4);
+	return ((d[0] ^ a[0]) | (p ^ q) | (f->proto ^ proto)) == 0;
+}
+
+/* After flow_lookup_step(), and as long as no flow has been opened or closed since: the flow of a
+ * packet, its dir set, or NULL. */
+static __rte_always_inline struct flow *flow_of_packet(const struct flow_table *t, struct pkt *p)
+{
+	struct flow *f = p->flow;
+
+	if (!f)
+		return NULL;
+	if (likely(p->family == 4)) {
+		if (likely(!(f->flags & FLOW_V6) &&
+			    flow_has_tuple(f, p->dir, p->l3 + 12, p->l4, p->proto, false)))
+			return f;
+	} else if (likely((f->flags & FLOW_V6) &&
+			   flow_has_tuple(f, p->dir, p->l3 + 8, p->l4, p->proto, true))) {
+		return f;
+	}
+	return flow_find_packet(t, p);
+}
 
 /* The flow of one tuple and which direction it is, or NULL. */
 struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t *dir);

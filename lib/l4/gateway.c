@@ -138,12 +138,11 @@ static void flow_begin(struct l4 *l, struct flow *f)
 
 	f->mode = service->mode;
 	f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
-	f->epoch = FLOW_EPOCH(l->net->epoch);
+	f->epoch = l4_epoch(l);
 	f->born = f->seen = l->now_ms;
 	limit_open(l->sched, 0, false);
 	counter_add(&l->service[0].flows_opened, 1);
 	counter_add(&l->server[0].flows_opened, 1);
-	l->moved = true;
 }
 
 /*
@@ -206,10 +205,12 @@ static void masquerade(struct l4 *l, struct pkt *p, const struct gateway_masquer
 	else if (begins(p, &tuple))
 		f = masquerade_open(l, rule, &tuple, &reason);
 	p->dir = DIR_FORWARD;
-	if (f)
+	if (f) {
+		l4_note_opened(l, p);
 		l4_forward_hit(l, p, f);
-	else
+	} else {
 		pkt_drop(p, reason);
+	}
 }
 
 bool gateway_keeps(const struct l4 *l, const struct flow *f)

@@ -224,7 +224,7 @@ static void other_ack(struct l4 *l, struct pkt *p, struct flow *f, struct handsh
 	h->quiet = true;
 	reset_server(l, f, h);
 	l4_close(l, f);
-	l4_forward_miss(l, p, DROP_none);
+	/* It stays PKT_GO: of no flow. */
 }
 
 static void client_ack(struct l4 *l, struct pkt *p, struct flow *f, struct handshake *h)

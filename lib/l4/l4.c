@@ -33,7 +33,7 @@ void l4_set_model(struct l4 *l, const struct model *m)
 	for (unsigned int i = 0; i < net_port_count(m->net); i++)
 		mtu = RTE_MIN(mtu, net_mtu(l->net, (uint8_t)i));
 	l->model = m;
-	l->mtu = mtu;
+	l->mtu = l->net->fits = mtu;
 	set_fits(l);
 }
 
@@ -93,7 +93,15 @@ static inline bool is_shaking(const struct flow *f)
 	return fwd_table[f->mode]->proxied && f->state == CONN_SYN;
 }
 
-static inline void rewrite(struct l4 *l, const struct fwd_ops *mode, struct pkt *p, struct flow *f)
+void l4_ttl_expired(struct l4 *l, struct pkt *p)
+{
+	if (packet_ttl(p) > 0)
+		icmp_error(l->net, p, ICMP_ERR_TTL, 0);
+	pkt_drop(p, DROP_ttl_expired);
+}
+
+static __rte_always_inline void rewrite(
+	struct l4 *l, const struct fwd_ops *mode, struct pkt *p, struct flow *f)
 {
 	rewrite_ttl(p);
 	p->verdict = PKT_SEND;
@@ -115,11 +123,29 @@ void l4_enter_state(struct l4 *l, struct flow *f, enum conn_state next)
 }
 
 /* Data and ACKs of an established connection change nothing. */
-static inline bool changes_state(const struct flow *f, const struct pkt *p)
+static __rte_always_inline bool changes_state(const struct flow *f, const struct pkt *p)
 {
-	if (f->state == CONN_ESTABLISHED)
-		return p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
-	return f->state != CONN_UDP_STREAM;
+	if (likely(!(p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST))))
+		return f->state != CONN_ESTABLISHED && f->state != CONN_UDP_STREAM;
+	return true;
+}
+
+/* False: the packet has been dealt with, or (PKT_GO) is not of this flow, which is closed. */
+static __rte_noinline bool change_state(struct l4 *l, struct pkt *p, struct flow *f)
+{
+	const bool counted = flow_counts(f);
+	enum conn_state state;
+
+	if (unlikely(is_shaking(f))) {
+		handshake_packet(l, p, f);
+		return false;
+	}
+	state = conn_next(f, p->dir, p->tcp_flags);
+	if (counted && !flow_counts(f))
+		limit_close(l->sched, f->server);
+	if (state != f->state)
+		l4_enter_state(l, f, state);
+	return true;
 }
 
 /* As net_resolve(); toward a server it is remembered, for its next new flow. */
@@ -137,42 +163,13 @@ static uint16_t resolve(struct l4 *l, struct pkt *p, const struct flow *f, const
 	return adj;
 }
 
-void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
+/* A packet whose way is not known, or that may be too long for it. */
+static __rte_noinline void forward_aside(struct l4 *l, struct pkt *p, struct flow *f)
 {
 	const struct fwd_ops *mode = fwd_table[f->mode];
 	const struct server *server = l->model->server[f->server];
-	struct net_worker *net = l->net;
-	struct addr next;
+	const struct addr next = mode->next(f, p->dir, server);
 
-	f->seen = l->now_ms;
-	if (unlikely(changes_state(f, p))) {
-		bool counted = flow_counts(f);
-		enum conn_state state;
-
-		if (unlikely(is_shaking(f))) {
-			handshake_packet(l, p, f);
-			return;
-		}
-		state = conn_next(f, p->dir, p->tcp_flags);
-		if (counted && !flow_counts(f))
-			limit_close(l->sched, f->server);
-		if (state != f->state)
-			l4_enter_state(l, f, state);
-	}
-	if (unlikely(f->epoch != FLOW_EPOCH(net->epoch))) {
-		f->epoch = FLOW_EPOCH(net->epoch);
-		f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
-	}
-	count_packet(l, p, f->service, f->server);
-	if (!may_live(l, p))
-		return;
-	p->adj = f->adj[p->dir];
-	if (likely(p->adj != ADJ_NONE && p->l3_len <= l->fits[f->mode])) {
-		rewrite(l, mode, p, f);
-		return;
-	}
-
-	next = mode->next(f, p->dir, server);
 	if (p->l3_len > l->fits[f->mode] &&
 		!l4_may_pass(l, p, l->model->service[f->service], server, &next))
 		return;
@@ -184,40 +181,87 @@ void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
 		f->adj[p->dir] = p->adj;
 }
 
+/* f: current, its adjacencies valid or none. */
+static __rte_always_inline void forward(struct l4 *l, struct pkt *p, struct flow *f)
+{
+	f->seen = l->now_ms;
+	if (unlikely(changes_state(f, p)) && !change_state(l, p, f))
+		return;
+	count_packet(l, p, f->service, f->server);
+	if (!may_live(l, p))
+		return;
+	p->adj = f->adj[p->dir];
+	if (likely(p->adj != ADJ_NONE && p->l3_len <= l->fits[f->mode]))
+		rewrite(l, fwd_table[f->mode], p, f);
+	else
+		forward_aside(l, p, f);
+}
+
+/* Neighbours or generations have changed: forgets the flow's ways. */
+static void renew(struct flow *f, uint32_t epoch)
+{
+	f->epoch = epoch;
+	f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
+}
+
+void l4_forward_hit(struct l4 *l, struct pkt *p, struct flow *f)
+{
+	const uint32_t epoch = l4_epoch(l);
+
+	if (f->epoch != epoch)
+		renew(f, epoch);
+	forward(l, p, f);
+}
+
 /* ---- burst ---------------------------------------------------------------------------------- */
 
-static bool is_new_connection(const struct flow *f, const struct pkt *p)
+/* A SYN that may take the place of a connection that is over. */
+static __rte_always_inline bool is_new_connection(const struct flow *f, const struct pkt *p)
 {
-	return p->proto == IPPROTO_TCP && p->dir == DIR_FORWARD &&
-	       (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+	return unlikely((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && p->dir == DIR_FORWARD &&
 	       conn_reusable((enum conn_state)f->state);
 }
 
-void l4_forward_burst(struct l4 *l, struct burst *b)
+/* Whether a flow of a former epoch may go on. If not, it is closed. */
+static __rte_noinline bool may_go_on(struct l4 *l, struct pkt *p, struct flow *f, uint32_t epoch)
 {
-	l->moved = false;
-	burst_foreach (b, p) {
-		enum drop_reason unknown = DROP_none;
-		struct flow *f = p->flow;
-
-		if (unlikely(l->moved)) {
-			struct tuple tuple = pkt_tuple(p);
-
-			f = flow_find(l->flows, &tuple, &p->dir);
-		}
-		if (f && unlikely(!flow_is_current(l, f))) {
-			l4_close(l, f);
-			f = NULL;
-			unknown = DROP_flow_expired;
-		} else if (f && unlikely(is_new_connection(f, p))) {
-			l4_close(l, f);
-			f = NULL;
-		}
-		if (likely(f != NULL))
-			l4_forward_hit(l, p, f);
-		else
-			l4_forward_miss(l, p, unknown);
+	if (flow_is_current(l, f)) {
+		renew(f, epoch);
+		return true;
 	}
+	l4_close(l, f);
+	p->reason = DROP_flow_expired; /* if it cannot begin another one */
+	return false;
+}
+
+unsigned int l4_forward_burst(struct l4 *l, struct burst *b)
+{
+	const uint32_t epoch = l4_epoch(l);
+	unsigned int left = 0;
+
+	l->moved = false;
+	l->opened = 0;
+	burst_foreach (b, p) {
+		struct flow *f = unlikely(l->moved) ? flow_find_packet(l->flows, p)
+						    : flow_of_packet(l->flows, p);
+
+		if (unlikely(f == NULL || (f->epoch != epoch && !may_go_on(l, p, f, epoch)))) {
+			left++;
+			continue;
+		}
+		if (is_new_connection(f, p)) {
+			l4_close(l, f);
+			left++;
+			continue;
+		}
+		forward(l, p, f);
+	}
+	if (unlikely(l->moved)) { /* some may have found that they are of no flow */
+		left = 0;
+		burst_foreach (b, p)
+			left++;
+	}
+	return left;
 }
 
 /* ---- time ----------------------------------------------------------------------------------- */

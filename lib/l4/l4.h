@@ -2,8 +2,8 @@
 /*
  * Layer 4 forwarding: what becomes of a packet that hits a flow, and of one that does not.
  *
- *   l4_forward_burst()  after the lookup: hit -> connection state -> rewrite -> PKT_SEND
- *                       miss -> service -> pick -> open flow -> as a hit
+ *   l4_forward_burst()  after the lookup, hits: connection state -> rewrite -> PKT_SEND
+ *   l4_open_burst()     misses: service -> pick -> open flow -> as a hit
  *   l4_error_burst()    ICMP errors -> flow of the quoted packet -> rewrite both -> PKT_SEND
  *   l4_expire()         once a poll: closes flows whose time is over
  *
@@ -77,7 +77,9 @@ struct l4 {
 	struct synproxy *synproxy;
 	uint16_t mtu;            /* the least of all ports */
 	uint16_t fits[MODE_ALL]; /* by mode: received packets up to this length fit everywhere */
-	bool moved;              /* this burst opened or closed flows: look up again */
+	bool moved;              /* flows have been closed since the burst was looked up */
+	/* Of the flows that were opened since: bit (hash modulo 64) of their clients' packets. */
+	uint64_t opened;
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	/* Of ICMP errors about packets of flows, about outer packets, and about others. */
 	struct net_bucket flow_error_rate, tunnel_error_rate, stray_error_rate;
@@ -134,8 +136,13 @@ extern const struct fwd_ops *const fwd_table[];
 /* Before a burst, when the snapshot is another one; l->net->table is of it already. */
 void l4_set_model(struct l4 *l, const struct model *m);
 
-/* Handles every PKT_GO packet of the burst: PKT_SEND, PKT_DROP, PKT_PUNT or taken. */
-void l4_forward_burst(struct l4 *l, struct burst *b);
+/* Handles the PKT_GO packets of flows: PKT_SEND, PKT_DROP or taken. Returns how many are left,
+ * which have no flow. */
+unsigned int l4_forward_burst(struct l4 *l, struct burst *b);
+
+/* Handles those, once parse_first_burst() has judged them and they are at their owner: PKT_SEND,
+ * PKT_DROP, PKT_KERNEL or taken. */
+void l4_open_burst(struct l4 *l, struct burst *b);
 
 /* Handles every PKT_ERROR packet of the burst: PKT_SEND, PKT_DROP, PKT_KERNEL or taken. */
 void l4_error_burst(struct l4 *l, struct burst *b);

@@ -9,22 +9,11 @@
 #include "l4/l4.h"
 #include "rewrite.h"
 
-static inline void count_packet(
+static __rte_always_inline void count_packet(
 	struct l4 *l, const struct pkt *p, uint16_t service, uint16_t server)
 {
-	struct traffic *v = &l->service[service], *s = &l->server[server];
-
-	if (p->dir == DIR_FORWARD) {
-		counter_add(&v->packets_in, 1);
-		counter_add(&v->bytes_in, p->l3_len);
-		counter_add(&s->packets_in, 1);
-		counter_add(&s->bytes_in, p->l3_len);
-	} else {
-		counter_add(&v->packets_out, 1);
-		counter_add(&v->bytes_out, p->l3_len);
-		counter_add(&s->packets_out, 1);
-		counter_add(&s->bytes_out, p->l3_len);
-	}
+	traffic_count(&l->service[service], p->dir, p->l3_len);
+	traffic_count(&l->server[server], p->dir, p->l3_len);
 }
 
 /* Whether the flow's service and server are still those it was opened for. */
@@ -44,6 +33,27 @@ static inline bool client_may(
 	return (!all || acl_allows(all->acl, client)) && (!own || acl_allows(own->acl, client));
 }
 
+/*
+ * What flow.epoch is compared with: as long as it is the same, the neighbours that the flow's
+ * adjacencies name are the same, and flow_is_current() is true as it was.
+ */
+static inline uint32_t l4_epoch(const struct l4 *l)
+{
+	return FLOW_EPOCH(l->net->epoch + l->model->generations);
+}
+
+/* A packet has opened a flow, */
+static inline void l4_note_opened(struct l4 *l, const struct pkt *p)
+{
+	l->opened |= 1ull << (p->hash % 64);
+}
+
+/* and one behind it in the burst may be of the same. */
+static inline bool l4_may_be_opened(const struct l4 *l, const struct pkt *p)
+{
+	return l->opened >> (p->hash % 64) & 1;
+}
+
 /* An identification for an IPv4 header that is made here. Workers number apart from each other. */
 static inline uint16_t l4_next_id(struct l4 *l)
 {
@@ -54,13 +64,16 @@ static inline uint16_t l4_next_id(struct l4 *l)
 	return l->packet_id;
 }
 
+/* Its time to live is used up: tells the sender, and drops it. A packet that came without any is
+ * nobody's to answer. */
+void l4_ttl_expired(struct l4 *l, struct pkt *p);
+
 /* Whether the packet may live on; before anything is rewritten: errors quote it as it came. */
-static inline bool may_live(struct l4 *l, struct pkt *p)
+static __rte_always_inline bool may_live(struct l4 *l, struct pkt *p)
 {
 	if (likely(packet_ttl(p) > 1))
 		return true;
-	icmp_error(l->net, p, ICMP_ERR_TTL, 0);
-	pkt_drop(p, DROP_ttl_expired);
+	l4_ttl_expired(l, p);
 	return false;
 }
 
@@ -83,10 +96,6 @@ void l4_reset_sender(struct l4 *l, const struct pkt *p);
 
 /* The flow is in another state, but CONN_NONE, from now on: counts, and arms its timer. */
 void l4_enter_state(struct l4 *l, struct flow *f, enum conn_state next);
-
-/* A packet without a flow: opens one, forwards without, or drops. unknown: why it has none if that
- * is known, or DROP_none. */
-void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown);
 
 /* Without an entry, for modes that see one direction: to the Maglev server of the tuple, which
  * every worker, every balancer of a cluster and this one after a restart agree on. */

@@ -156,8 +156,8 @@ static bool wants_other_server(enum drop_reason reason)
 }
 
 /* granted: with a grant of the server's home. */
-static void flow_begin(struct l4 *l, struct flow *f, const struct service *service,
-	const struct server *server, bool granted)
+static void flow_begin(struct l4 *l, const struct pkt *p, struct flow *f,
+	const struct service *service, const struct server *server, bool granted)
 {
 	f->mode = service->mode;
 	f->service = service->slot;
@@ -165,12 +165,12 @@ static void flow_begin(struct l4 *l, struct flow *f, const struct service *servi
 	f->server = server->slot;
 	f->server_gen = server->gen;
 	f->adj[DIR_FORWARD] = f->adj[DIR_RETURN] = ADJ_NONE;
-	f->epoch = FLOW_EPOCH(l->net->epoch);
+	f->epoch = l4_epoch(l);
 	f->born = f->seen = l->now_ms;
 	limit_open(l->sched, server->slot, granted);
 	counter_add(&l->service[service->slot].flows_opened, 1);
 	counter_add(&l->server[server->slot].flows_opened, 1);
-	l->moved = true;
+	l4_note_opened(l, p);
 }
 
 /* The packet goes to the worker that decides next. */
@@ -225,7 +225,7 @@ static struct flow *open_assigned(struct l4 *l, struct pkt *p, const struct serv
 			continue; /* gone since */
 		f = open_toward(l, tuple, service, server, &reason);
 		if (f) {
-			flow_begin(l, f, service, server, q->flags & ASK_GRANTED);
+			flow_begin(l, p, f, service, server, q->flags & ASK_GRANTED);
 			if (q->flags & ASK_OVERFLOWED)
 				counter_add(&l->service[service->slot].overflowed, 1);
 			q->flags &= (uint8_t)~ASK_GRANTED;
@@ -266,7 +266,7 @@ static struct flow *open_flow(
 		struct flow *f = open_toward(l, tuple, service, server, &reason);
 
 		if (f) {
-			flow_begin(l, f, service, server, false);
+			flow_begin(l, p, f, service, server, false);
 			return f;
 		}
 		if (!wants_other_server(reason))
@@ -356,7 +356,8 @@ static void forward_new(struct l4 *l, struct pkt *p)
 		l4_forward_hit(l, p, f);
 }
 
-void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown)
+/* unknown: why it has no flow, if that is known, or DROP_none. */
+static void forward_unknown(struct l4 *l, struct pkt *p, enum drop_reason unknown)
 {
 	if (p->flags & PKT_VIRTUAL)
 		forward_new(l, p);
@@ -365,4 +366,19 @@ void l4_forward_miss(struct l4 *l, struct pkt *p, enum drop_reason unknown)
 		p->verdict = PKT_KERNEL;
 	else if (unknown != DROP_none || !gateway_forward(l, p))
 		pkt_drop(p, unknown == DROP_none ? DROP_not_for_us : unknown);
+}
+
+void l4_open_burst(struct l4 *l, struct burst *b)
+{
+	burst_foreach (b, p) {
+		struct flow *f = NULL;
+
+		/* A packet before it may have opened its flow. */
+		if (unlikely(l4_may_be_opened(l, p)))
+			f = flow_find_packet(l->flows, p);
+		if (f)
+			l4_forward_hit(l, p, f);
+		if (!f || p->verdict == PKT_GO) /* or it was not of that flow after all */
+			forward_unknown(l, p, (enum drop_reason)p->reason);
+	}
 }

@@ -46,21 +46,25 @@ static inline bool packet_may_split(const struct pkt *p, uint16_t mtu)
 }
 
 /* Takes one off the time to live, which is at least 2. */
-static inline void rewrite_ttl(struct pkt *p)
+static __rte_always_inline void rewrite_ttl(struct pkt *p)
 {
-	if (p->family == 4) {
-		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)p->l3;
+	uint32_t from, to;
 
-		/* It is the high byte of a word of the sum: one less there is one more in the
-		 * complement, with the carry around; 0xffff is never a checksum (RFC 1624, 3). */
-		uint32_t sum = ip->hdr_checksum + (uint32_t)RTE_BE16(0x0100);
-
-		sum = (sum + (sum >> 16)) & 0xffff;
-		ip->time_to_live--;
-		ip->hdr_checksum = sum == 0xffff ? 0 : (rte_be16_t)sum;
-	} else {
+	if (p->family == 6) {
 		((struct rte_ipv6_hdr *)p->l3)->hop_limits--;
+		return;
 	}
+	/*
+	 * TTL, protocol and checksum are one word of 32 bits, here with the TTL at its low end: to
+	 * take one off the TTL and to add the same to the checksum (RFC 1624) is one addition. The
+	 * checksum's carry comes around; and 0xffff is never one.
+	 */
+	memcpy(&from, p->l3 + offsetof(struct rte_ipv4_hdr, time_to_live), 4);
+	from = rte_le_to_cpu_32(from);
+	to = from + 0xffff;
+	to += (uint32_t)(to < from || to >= 0xffff0000) << 16;
+	to = rte_cpu_to_le_32(to);
+	memcpy(p->l3 + offsetof(struct rte_ipv4_hdr, time_to_live), &to, 4);
 }
 
 void rewrite_mss_options(struct pkt *p, uint16_t max);

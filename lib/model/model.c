@@ -854,6 +854,13 @@ static int check_all(struct build *b)
 	return 0;
 }
 
+/* Whether every slot has the generation that it had. */
+static bool same_generations(const struct model *a, const struct model *b)
+{
+	return memcmp(a->service_gen, b->service_gen, sizeof(a->service_gen)) == 0 &&
+	       memcmp(a->server_gen, b->server_gen, sizeof(a->server_gen)) == 0;
+}
+
 static int build_all(struct build *b, struct model_slots *slots, const struct model_idle *idle)
 {
 	int rc = check_all(b);
@@ -887,6 +894,8 @@ static int build_all(struct build *b, struct model_slots *slots, const struct mo
 	rc = by_address_build(b->m);
 	if (rc)
 		return rc;
+	if (b->previous)
+		b->m->generations = b->previous->generations + !same_generations(b->previous, b->m);
 	slots_commit(b->slots);
 	b->slots = NULL;
 	return 0;

@@ -219,6 +219,9 @@ struct service_index; /* index.c */
 
 struct model {
 	uint64_t version; /* one more at each publish */
+	/* Another number whenever a generation below is another: what flows were checked against
+	 * then is still true as long as it stays. */
+	uint32_t generations;
 	struct net_table *net;
 	const struct service *service[MODEL_SERVICES_MAX]; /* by slot, NULL where none */
 	const struct pool *pools[MODEL_POOLS_MAX];

@@ -11,7 +11,7 @@
 #include "test_eal.h"
 
 static struct rte_mempool *pool;
-static const struct hash_key key = { { 1, 2 } };
+static const struct hash_index hashing = { .key = { { 1, 2 } } };
 static struct burst burst;
 
 #define CLIENT_MAC 9
@@ -84,7 +84,7 @@ static struct frame_spec answer_to(const struct frame_spec *q, unsigned int v6)
 static struct pkt *parse(struct rte_mbuf *m)
 {
 	lab.w[0]->now_ms = lab.now;
-	parse_burst(lab.w[0], &key, &burst, &m, 1);
+	parse_burst(lab.w[0], &hashing, &burst, &m, 1);
 	return &burst.pkt[0];
 }
 

@@ -368,6 +368,8 @@ struct net_worker {
 	const struct net_table *table; /* set by the worker at each burst from the snapshot */
 	uint32_t now_ms;               /* set by the worker at each poll */
 	uint32_t epoch;                /* neigh_epoch() of this burst, set by the worker */
+	uint16_t fits;                 /* IP datagrams up to this length leave through any port as
+					* they are: set with table, or 0 */
 	uint16_t id;
 	uint16_t n_workers; /* net_workers there are, the control core's included */
 	uint16_t n_nics;
@@ -444,8 +446,8 @@ void net_too_big(struct net_worker *w, struct pkt *p, uint16_t mtu);
 
 /* Sends every PKT_SEND packet of the burst by its p->adj: decides what to do when the adjacency's
  * state or the MTU does not allow it (hold, drop, ICMP too big), writes the link header, queues,
- * counts. */
-void net_output(struct net_worker *w, struct burst *b);
+ * counts. Returns how many there were: they are PKT_TAKEN. */
+unsigned int net_output(struct net_worker *w, struct burst *b);
 
 /* One packet of our own, IP header at offset l3_off of its data: to dst, resolved and sent or held.
  */

@@ -359,10 +359,12 @@ void net_too_big(struct net_worker *w, struct pkt *p, uint16_t mtu)
 }
 
 /* What net_output() does with a packet that does not simply go. */
-static void output_slow(struct net_worker *w, struct pkt *p, uint64_t word)
+static __rte_noinline void output_slow(struct net_worker *w, struct pkt *p, uint64_t word)
 {
 	const bool may = (p->flags & PKT_SPLIT) || split_is_free(p->l3);
 
+	if (likely(p->adj < neigh_shared(w->neigh)->max))
+		w->adj_used[p->adj] = w->now_ms;
 	if (!adj_word_sends(word)) {
 		output_wait(w, p, p->adj, word);
 	} else {
@@ -381,9 +383,30 @@ static void output_slow(struct net_worker *w, struct pkt *p, uint64_t word)
 	p->verdict = PKT_TAKEN;
 }
 
-void net_output(struct net_worker *w, struct burst *b)
+/* A packet in one segment, to a neighbour that is sent to as it is. */
+static __rte_always_inline void output_plain(
+	struct net_worker *w, const struct pkt *p, const struct net_link *link, uint64_t word)
+{
+	struct rte_mbuf *m = p->mbuf;
+	uint8_t *h = p->l3 - RTE_ETHER_HDR_LEN;
+	const uint16_t len = RTE_ETHER_HDR_LEN + p->l3_len;
+
+	pkt_unpoison(m);
+	/* Two overlapping stores: the word's last two bytes are not the frame's. */
+	memcpy(h, &word, 8);
+	memcpy(h + 6, &link->tail[p->family == 6], 8);
+	m->data_off = (uint16_t)(h - (uint8_t *)m->buf_addr);
+	m->data_len = len; /* without the padding of a short frame */
+	m->pkt_len = len;
+	port_count(w, adj_word_port(word), len);
+	tx_put(w, link->nic, m);
+}
+
+unsigned int net_output(struct net_worker *w, struct burst *b)
 {
 	const struct neigh_shared *s = neigh_shared(w->neigh);
+	const struct net_link *links = w->table->link;
+	unsigned int taken = 0;
 
 	/* Those that wait go first: the order of a flow's packets stays. */
 	if (unlikely(w->held))
@@ -391,20 +414,30 @@ void net_output(struct net_worker *w, struct burst *b)
 	for (unsigned int i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
 
-		if (p->verdict != PKT_SEND)
+		if (unlikely(p->verdict != PKT_SEND))
 			continue;
-		uint64_t word = adj_word_load(s, p->adj);
 
-		if (likely(p->adj < s->max))
-			w->adj_used[p->adj] = w->now_ms;
-		if (unlikely(!adj_word_sends(word) || (p->flags & PKT_SPLIT) ||
-			     p->l3_len > net_mtu(w, adj_word_port(word)))) {
+		const uint64_t word = adj_word_load(s, p->adj);
+		const struct rte_mbuf *m = p->mbuf;
+
+		taken++;
+		if (unlikely(!adj_word_sends(word) || p->l3_len > w->fits ||
+			     (p->flags & PKT_SPLIT))) {
 			output_slow(w, p, word);
 			continue;
 		}
-		output_one(w, p->mbuf, p->l3, p->l3_len, word);
+
+		const struct net_link *link = &links[adj_word_port(word)];
+
+		w->adj_used[p->adj] = w->now_ms;
 		p->verdict = PKT_TAKEN;
+		if (likely(m->nb_segs == 1 && link->vlan == 0 &&
+			    !(m->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK)))
+			output_plain(w, p, link, word);
+		else
+			output_aside(w, p->mbuf, p->l3, p->l3_len, word);
 	}
+	return taken;
 }
 
 void net_send(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const struct addr *dst)

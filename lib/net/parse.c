@@ -2,14 +2,12 @@
 /*
  * Reads a burst of frames and decides for each what it is: see parse.h.
  *
- *   parse_frame --> parse_ipv4 --> parse_transport     a TCP or UDP packet: straight, inlined
- *               \-> parse_ipv6 -/
+ *   parse_burst --> parse_plain       a frame like nearly all: one that it takes is PKT_GO
+ *               \-> parse_frame()     any other one, also one that turns out to be bad
  *
- * Everything that an ordinary packet does not need is in parse_aside.c: the straight path only
- * notices that something is unusual and leaves it to a function there to find out what.
- *
- * No byte is read before parse_need() has allowed it. Once the IP length is that of the frame, or
- * parse_fit() has seen to it, the headers are contiguous as far as that length reaches.
+ * parse_plain() only says yes. It asks as few questions as will do, several of them at once, and
+ * leaves it to parse_frame.c to ask one by one, and to name what was wrong. What is true of every
+ * packet of a flow if it was true of the first is asked by parse_first_burst().
  */
 #include "parse.h"
 
@@ -23,319 +21,212 @@
 #include <rte_udp.h>
 
 #include "parse_priv.h"
+#include "poison.h"
 #include "wire.h"
 
 /* Frames whose first line is asked for before they are looked at. */
 #define AHEAD 12
 
-/* Shorter segments are summed in place. They have at least 8 bytes. */
-#define SUM_INLINE 64
+/* The shortest plain frame: UDP without payload over IPv4. */
+#define PLAIN_MIN (RTE_ETHER_HDR_LEN + IPV4_LEN + UDP_LEN)
 
-/*
- * A nic and a VLAN and what they stand for: of the last frame, for they change seldom within a
- * burst. Its frames are counted here first.
- */
-struct link {
-	uint32_t id;  /* nic << 16 | VLAN */
-	uint8_t port; /* or NET_PORT_NONE */
-	uint64_t mac; /* as mac_load() gives it, or MAC_NONE */
-	uint64_t packets, bytes;
-	bool counted; /* by the worker that received them */
-};
+/* Longer segments are summed by wire_sum(). */
+#define SUM_INLINE 128
 
-#define LINK_NONE UINT32_MAX
-#define MAC_NONE  UINT64_MAX /* equals no mac_load() */
+/* Type, and first byte of the IP header: version 4 and 5 words; version 6. */
+#define TYPE_MASK4  RTE_BE32(0xffffff00)
+#define TYPE_PLAIN4 RTE_BE32(0x08004500)
+#define TYPE_MASK6  RTE_BE32(0xfffff000)
+#define TYPE_PLAIN6 RTE_BE32(0x86dd6000)
 
-static inline uint64_t mac_load(const void *frame)
-{
-	return wire_load8(frame) & RTE_BE64(0xffffffffffff0000);
-}
-
-/* Whether parse_fit() has nothing to do. */
-static __rte_always_inline bool parse_fits(const struct rte_mbuf *m, uint32_t total)
-{
-	return likely(RTE_ETHER_HDR_LEN + total == m->data_len && m->nb_segs == 1);
-}
+/* A fragment's offset and that more come, in the fourth word of 16 bits. */
+#define FRAGMENT_MASK RTE_BE64(0x3fff)
 
 /* ---- TCP and UDP ---------------------------------------------------------------------------- */
 
-/* len: bytes from l4 on that the checksum in field covers. */
-static __rte_always_inline bool l4_checksum(struct pkt *p, const struct rte_mbuf *m,
-	const uint8_t *l3, uint8_t *l4, uint8_t family, uint8_t proto, uint32_t len,
-	rte_be16_t *field)
+/* Whether the checksum over len bytes from at on is right. At least 4, with 4 more before them. */
+static __rte_always_inline bool plain_sum(
+	uint64_t ol_flags, const uint8_t *at, uint32_t len, uint64_t pseudo)
 {
-	const uint64_t flags = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-
-	if (flags == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+	if (ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		return true;
-
-	/* What a device calls bad is summed again: some err about UDP without a checksum. */
-	const uint64_t pseudo = wire_pseudo(l3, family, proto, len);
-
-	if (unlikely(flags == RTE_MBUF_F_RX_L4_CKSUM_NONE || m->nb_segs != 1))
-		return parse_l4_unusual(p, len, pseudo, field);
-	if (likely(wire_is_right(
-		    len < SUM_INLINE ? wire_sum_rest(l4, len, pseudo) : wire_sum(l4, len, pseudo))))
-		return true;
-	pkt_drop(p, DROP_l4_checksum);
-	return false;
+	return wire_is_right(likely(len < SUM_INLINE) ? wire_sum_rest(at, len, pseudo)
+						      : wire_sum(at, len, pseudo));
 }
 
-/*
- * Bit i: TCP flags i (FIN SYN RST PSH ACK) can be true of a segment. At most one of SYN, RST and
- * FIN, and ACK everywhere but in a SYN or RST (RFC 9293 3.10.7); PSH, URG and the ECN bits are
- * free.
- */
-#define SYN_RST_ACK                                                                                \
-	(1u << TCP_SYN | 1u << TCP_RST | 1u << TCP_ACK | 1u << (TCP_ACK | TCP_FIN) |               \
-		1u << (TCP_ACK | TCP_SYN) | 1u << (TCP_ACK | TCP_RST))
-#define TCP_FLAGS_OK (SYN_RST_ACK | SYN_RST_ACK << TCP_PSH)
-
-static __rte_always_inline bool parse_tcp(struct pkt *p, const struct rte_mbuf *m,
-	const uint8_t *l3, uint8_t *l4, uint8_t family, uint32_t l4_len)
+/* The pseudo header of both families: its addresses' sum is given. */
+static __rte_always_inline uint64_t plain_pseudo(uint64_t addrs, uint8_t proto, uint32_t len)
 {
-	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)l4;
-
-	if (unlikely(l4_len < TCP_LEN)) {
-		pkt_drop(p, DROP_l4_header);
-		return false;
-	}
-
-	const uint32_t len = (tcp->data_off >> 4) * 4;
-	const uint8_t flags = tcp->tcp_flags;
-	const bool known = TCP_FLAGS_OK >> (flags & 0x1f) & 1;
-
-	p->tcp_flags = flags;
-	if (unlikely(len < TCP_LEN || len > l4_len || !known)) {
-		pkt_drop(p, known ? DROP_l4_header : DROP_tcp_flags);
-		return false;
-	}
-	return l4_checksum(p, m, l3, l4, family, IPPROTO_TCP, l4_len, &tcp->cksum);
+	return wire_add(addrs, rte_cpu_to_be_16((uint16_t)len) + (uint32_t)rte_cpu_to_be_16(proto));
 }
 
-static __rte_always_inline bool parse_udp(struct pkt *p, const struct rte_mbuf *m,
-	const uint8_t *l3, uint8_t *l4, uint8_t family, uint32_t l4_len)
+static __rte_always_inline bool plain_tcp(
+	struct pkt *p, uint64_t ol_flags, const uint8_t *l4, uint32_t len, uint64_t addrs)
 {
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)l4;
+	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)l4;
+	const int32_t options = (tcp->data_off >> 2 & 0x3c) - TCP_LEN;
+	const int32_t room = (int32_t)len - TCP_LEN;
 
-	if (unlikely(l4_len < UDP_LEN)) {
-		pkt_drop(p, DROP_l4_header);
+	p->tcp_flags = tcp->tcp_flags;
+	/* Neither is negative, nor are there more options than room. */
+	if (unlikely((options | (room - options)) < 0 ||
+		     !(TCP_FLAGS_OK >> (tcp->tcp_flags & 0x1f) & 1)))
 		return false;
-	}
+	/* The first 16 bytes are always there. */
+	addrs = wire_add(wire_add(addrs, wire_load8(l4)), wire_load8(l4 + 8));
+	return plain_sum(ol_flags, l4 + 16, len - 16, plain_pseudo(addrs, IPPROTO_TCP, len));
+}
 
+static __rte_always_inline bool plain_udp(
+	struct pkt *p, uint64_t ol_flags, const uint8_t *l4, uint32_t l4_len, uint64_t addrs)
+{
+	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)l4;
 	const uint32_t len = rte_be_to_cpu_16(udp->dgram_len);
 
-	/* The IP payload may be longer; what follows is not the datagram's. */
-	if (unlikely(len < UDP_LEN || len > l4_len)) {
-		pkt_drop(p, DROP_l4_header);
+	p->tcp_flags = 0;
+	if (unlikely(len < UDP_LEN || len > l4_len || udp->dgram_cksum == 0))
 		return false;
-	}
-	if (unlikely(udp->dgram_cksum == 0)) {
-		if (family == 4)
-			return true;
-		pkt_drop(p, DROP_l4_checksum); /* RFC 8200 8.1 */
-		return false;
-	}
-	return l4_checksum(p, m, l3, l4, family, IPPROTO_UDP, len, &udp->dgram_cksum);
-}
-
-/* What lies l4_off bytes after the IP header, of protocol proto. */
-static __rte_always_inline void parse_transport(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
-	uint8_t family, uint8_t proto, uint32_t l3_len, uint32_t l4_off, const struct net_table *t,
-	const struct hash_key *key)
-{
-	uint8_t *l4 = l3 + l4_off;
-	const uint32_t l4_len = l3_len - l4_off;
-
-	p->l4 = l4;
-	p->l3_len = (uint16_t)l3_len;
-	p->l4_len = (uint16_t)l4_len;
-	p->proto = proto;
-	if (likely(proto == IPPROTO_TCP)) {
-		if (!parse_tcp(p, m, l3, l4, family, l4_len))
-			return;
-	} else if (likely(proto == IPPROTO_UDP)) {
-		if (!parse_udp(p, m, l3, l4, family, l4_len))
-			return;
-	} else {
-		if (proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
-			parse_icmp(p, family, t);
-		else
-			parse_other(p, family, t);
-		return;
-	}
-
-	const uint32_t ports = load4(l4);
-
-	if (unlikely((ports & 0xffff) == 0 || ports >> 16 == 0)) {
-		pkt_drop(p, DROP_port_zero);
-		return;
-	}
-	parse_local(p, l3, family, t);
-	p->hash = family == 4 ? hash_tuple4(key, l3 + 12, l4, proto)
-			      : hash_tuple6(key, l3 + 8, l4, proto);
-}
-
-/* ---- IPv4 ----------------------------------------------------------------------------------- */
-
-/*
- * Of the first 8 bytes of an IPv4 header: version 4, 5 words long, no fragment (offset 0, none to
- * come), which is what nearly all are.
- */
-#define IPV4_PLAIN_MASK RTE_BE64(0xff00000000003fff)
-#define IPV4_PLAIN      RTE_BE64(0x4500000000000000)
-
-/* Whether the header's checksum is right; len: with options. */
-static __rte_always_inline bool ipv4_checksum(
-	const struct rte_mbuf *m, const uint8_t *l3, uint32_t len)
-{
-	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
-		return true;
-	return wire_is_right(likely(len == IPV4_LEN) ? wire_sum_ipv4(l3) : wire_sum(l3, len, 0));
-}
-
-static __rte_always_inline void parse_ipv4(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
-	const struct net_table *t, const struct hash_key *key)
-{
-	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)l3;
-	uint32_t len = IPV4_LEN;
-	const bool plain = (wire_load8(l3) & IPV4_PLAIN_MASK) == IPV4_PLAIN;
-
-	p->family = 4;
-	if (unlikely(!plain)) {
-		len = parse_ipv4_header(p);
-		if (len == 0)
-			return;
-	}
-
-	const uint32_t total = rte_be_to_cpu_16(ip->total_length);
-
-	if (!parse_fits(m, total) && !parse_fit(p, total, IPV4_LEN))
-		return;
-	if (unlikely(!ipv4_checksum(m, l3, len))) {
-		pkt_drop(p, DROP_ip_checksum);
-		return;
-	}
-	if (unlikely(ipv4_odd[l3[12]] || ipv4_odd[l3[16]] || load4(l3 + 12) == load4(l3 + 16) ||
-		     ip->time_to_live == 0 || !plain) &&
-		!parse_ipv4_unusual(p, len))
-		return;
-	parse_transport(p, m, l3, 4, ip->next_proto_id, total, len, t, key);
-}
-
-/* ---- IPv6 ----------------------------------------------------------------------------------- */
-
-static __rte_always_inline void parse_ipv6(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
-	const struct net_table *t, const struct hash_key *key)
-{
-	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)l3;
-	uint32_t l4_off = IPV6_LEN;
-	uint8_t proto;
-	const uint32_t total = IPV6_LEN + rte_be_to_cpu_16(ip->payload_len);
-
-	p->family = 6;
-	if (unlikely(l3[0] >> 4 != 6)) {
-		pkt_drop(p, DROP_ip_version);
-		return;
-	}
-	if (!parse_fits(m, total) && !parse_fit(p, total, IPV6_LEN))
-		return;
-	if (unlikely(ipv6_odd(l3 + 8) || ipv6_odd(l3 + 24) || is_group6(l3 + 8) ||
-		     is_group6(l3 + 24) || memcmp(l3 + 8, l3 + 24, 16) == 0 ||
-		     ip->hop_limits == 0 || total == IPV6_LEN)) {
-		parse_ipv6_unusual(p, total, t);
-		return;
-	}
-	proto = ip->proto;
-	if (unlikely(proto != IPPROTO_TCP && proto != IPPROTO_UDP)) {
-		l4_off = parse_ipv6_walk(p, total, &proto);
-		if (l4_off == 0)
-			return;
-	}
-	parse_transport(p, m, l3, 6, proto, total, l4_off, t, key);
+	return plain_sum(ol_flags, l4, len, plain_pseudo(addrs, IPPROTO_UDP, len));
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
-static void link_count(struct net_worker *w, const struct link *l)
+/* addrs: the sum of both addresses; they stand at l3 + 12 or l3 + 8. */
+static __rte_always_inline bool plain_transport(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
+	uint8_t family, uint8_t proto, uint32_t l3_len, uint64_t addrs, const struct parse_link *l,
+	const struct hash_index *index)
 {
-	if (l->port == NET_PORT_NONE || l->counted)
-		return;
-	counter_add(&w->port[l->port].rx_packets, l->packets);
-	counter_add(&w->port[l->port].rx_bytes, l->bytes);
-}
+	const uint32_t l3_header = family == 4 ? IPV4_LEN : IPV6_LEN;
+	const uint32_t frame_len = RTE_ETHER_HDR_LEN + l3_len;
+	uint8_t *l4 = l3 + l3_header;
 
-/* Finds the port of a nic and VLAN. last: what has been counted until now. */
-static __rte_noinline struct link link_change(
-	struct net_worker *w, struct link last, uint16_t nic, uint16_t vlan)
-{
-	struct link l = {
-		.id = (uint32_t)nic << 16 | vlan,
-		.port = net_port_of(w->table, nic, vlan),
-		.mac = MAC_NONE,
-		.counted = last.counted,
-	};
-
-	link_count(w, &last);
-	if (l.port != NET_PORT_NONE) {
-		l.mac = 0;
-		memcpy(&l.mac, &net_port(w->table, l.port)->mac, RTE_ETHER_ADDR_LEN);
+	if (likely(proto == IPPROTO_TCP)) {
+		if (unlikely(!plain_tcp(p, m->ol_flags, l4, l3_len - l3_header, addrs)))
+			return false;
+	} else if (proto != IPPROTO_UDP ||
+		   unlikely(!plain_udp(p, m->ol_flags, l4, l3_len - l3_header, addrs))) {
+		return false;
 	}
-	return l;
-}
-
-static __rte_always_inline void parse_frame(struct net_worker *w, const struct net_table *t,
-	const struct hash_key *key, struct link *l, struct pkt *p, struct rte_mbuf *m)
-{
-	const uint32_t frame_len = m->pkt_len;
-	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
-	uint16_t vlan = 0;
-
-	*p = (struct pkt){ .mbuf = m, .verdict = PKT_GO, .port = NET_PORT_NONE, .adj = ADJ_NONE };
-	if (!parse_need(p, FRAME_MIN))
-		return;
-	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) ||
-		     eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_VLAN))) {
-		if (!parse_strip(p))
-			return;
-		vlan = m->vlan_tci & 0xfff;
-		eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	p->hash = family == 4 ? hash_tuple4(&index->key, l3 + 12, l4, proto)
+			      : hash_tuple6(&index->key, l3 + 8, l4, proto);
+	rte_prefetch0(hash_line(index, p->hash));
+	if (unlikely(frame_len != m->data_len)) { /* the padding of a short frame */
+		m->data_len = (uint16_t)frame_len;
+		m->pkt_len = frame_len;
+		pkt_poison(m);
 	}
-	if (unlikely(((uint32_t)m->port << 16 | vlan) != l->id))
-		*l = link_change(w, *l, m->port, vlan);
-	l->packets++;
-	l->bytes += frame_len;
-
-	uint8_t *l3 = (uint8_t *)(uintptr_t)(eth + 1);
-	const rte_be16_t type = eth->ether_type;
-
+	p->mbuf = m;
 	p->l3 = l3;
+	p->l4 = l4;
+	p->l3_len = (uint16_t)l3_len;
+	p->l4_len = (uint16_t)(l3_len - l3_header);
+	p->family = family;
+	p->proto = proto;
+	p->verdict = PKT_GO;
+	p->reason = 0;
 	p->port = l->port;
-	if (unlikely(mac_load(eth) != l->mac) && !parse_station(p))
-		return;
-	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
-		parse_ipv4(p, m, l3, t, key);
-	else if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV6)))
-		parse_ipv6(p, m, l3, t, key);
-	else
-		parse_ethertype(p, type, t);
-	if (unlikely(m->ol_flags & w->split.flag))
-		parse_marked(w, p);
+	p->flags = 0;
+	p->adj = ADJ_NONE;
+	p->owner = 0;
+	p->split = 0;
+	return true;
 }
 
-void parse_burst(struct net_worker *w, const struct hash_key *key, struct burst *b,
-	struct rte_mbuf **mbufs, unsigned int n)
+/* Whether it is a plain frame, and all is right with it: then p is complete but for what the lookup
+ * finds. Otherwise p may be half written. */
+static __rte_always_inline bool parse_plain(const struct hash_index *index,
+	const struct parse_link *l, struct pkt *p, struct rte_mbuf *m)
 {
-	struct link l = { .id = LINK_NONE, .port = NET_PORT_NONE, .mac = MAC_NONE };
+	uint8_t *eth = rte_pktmbuf_mtod(m, uint8_t *), *l3 = eth + RTE_ETHER_HDR_LEN;
+	const uint32_t room = m->data_len;
 
+	if (unlikely(link_kind(m) != l->plain || room < PLAIN_MIN || (m->ol_flags & l->unusual)))
+		return false;
+
+	const uint32_t type = load4(eth + 12);
+
+	if (unlikely(mac_load(eth) != l->mac))
+		return false;
+	if (likely((type & TYPE_MASK4) == TYPE_PLAIN4)) {
+		const uint64_t a = wire_load8(l3), b = wire_load8(l3 + 8);
+		const uint32_t dst = load4(l3 + 16), l3_len = rte_be_to_cpu_16((uint16_t)(a >> 16));
+
+		if (unlikely((a & FRAGMENT_MASK) || RTE_ETHER_HDR_LEN + l3_len > room ||
+			     l3_len < IPV4_LEN + UDP_LEN))
+			return false;
+		if (!(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_GOOD) &&
+			unlikely(!wire_is_right(wire_add(wire_add(a, b), dst))))
+			return false;
+		return plain_transport(p, m, l3, 4, l3[9], l3_len, wire_load8(l3 + 12), l, index);
+	}
+	if (likely((type & TYPE_MASK6) == TYPE_PLAIN6)) {
+		const uint32_t l3_len = IPV6_LEN + rte_be_to_cpu_16(load2(l3 + 4));
+
+		if (unlikely(RTE_ETHER_HDR_LEN + l3_len > room || l3_len < IPV6_LEN + UDP_LEN))
+			return false;
+
+		const uint64_t src = wire_add(wire_load8(l3 + 8), wire_load8(l3 + 16)),
+			       dst = wire_add(wire_load8(l3 + 24), wire_load8(l3 + 32));
+
+		return plain_transport(p, m, l3, 6, l3[6], l3_len, wire_add(src, dst), l, index);
+	}
+	return false;
+}
+
+void parse_begin(struct parse *x, struct net_worker *w, const struct hash_index *index,
+	struct burst *b, struct rte_mbuf **mbufs, unsigned int n)
+{
 	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)AHEAD); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
-	l.counted = b->handed_over;
-	for (unsigned int i = 0; i < n; i++) {
-		if (i + AHEAD < n)
-			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + AHEAD], void *));
-		parse_frame(w, w->table, key, &l, &b->pkt[i], mbufs[i]);
-	}
+	*x = (struct parse){ w, index, b, mbufs,
+		{ .id = LINK_NONE,
+			.port = NET_PORT_NONE,
+			.mac = MAC_NONE,
+			.counted = b->handed_over } };
 	b->n = n;
-	link_count(w, &l);
+	b->odd = 0;
+	if (likely(n > 0))
+		parse_link(w, &x->link, mbufs[0]->port, 0);
+}
+
+void parse_step(struct parse *x, unsigned int from, unsigned int to)
+{
+	struct rte_mbuf **mbufs = x->mbufs;
+	const struct hash_index *index = x->index;
+	struct burst *b = x->b;
+	struct parse_link *l = &x->link;
+	uint64_t packets = 0, bytes = 0;
+
+	for (unsigned int i = from; i < to; i++) {
+		struct pkt *p = &b->pkt[i];
+		const uint32_t frame_len = mbufs[i]->pkt_len;
+
+		if (i + AHEAD < b->n)
+			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + AHEAD], void *));
+		if (likely(parse_plain(index, l, p, mbufs[i]))) {
+			packets++;
+			bytes += frame_len;
+			continue;
+		}
+		link_add(l, packets, bytes);
+		packets = bytes = 0;
+		parse_frame(x->w, index, l, p, mbufs[i]);
+		b->odd += p->verdict != PKT_GO;
+	}
+	link_add(l, packets, bytes);
+}
+
+void parse_end(struct parse *x)
+{
+	link_count(x->w, &x->link);
+}
+
+void parse_burst(struct net_worker *w, const struct hash_index *index, struct burst *b,
+	struct rte_mbuf **mbufs, unsigned int n)
+{
+	struct parse x;
+
+	parse_begin(&x, w, index, b, mbufs, n);
+	parse_step(&x, 0, n);
+	parse_end(&x);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From frames to struct pkt: the only place where bytes from the wire are believed or not. After it
- * every PKT_GO packet is a well-formed, unfragmented TCP or UDP packet whose headers lie in the
- * first segment, with right checksums, from a plausible source, not longer than its IP length says.
+ * From frames to struct pkt: the only place where bytes from the wire are believed or not. After
+ * parse_burst() every PKT_GO packet is a well-formed, unfragmented TCP or UDP packet whose headers
+ * lie in the first segment, with right checksums, not longer than its IP length says.
+ *
+ * What it says of where it is from and for is believed in two steps: a packet whose tuple is that
+ * of a flow has the addresses and ports that the flow's first packet had, so only packets without a
+ * flow are asked for theirs, by parse_first_burst().
  *
  * Whatever the verdict, a VLAN tag is stripped (as a device does it: mbuf.vlan_tci and
  * RTE_MBUF_F_RX_VLAN_STRIPPED), so that the frame starts with 14 bytes of Ethernet header.
@@ -14,14 +18,50 @@
 #include "net/net.h"
 #include "net/pkt.h"
 
+/* A nic and a VLAN and what they stand for: of the last frame, for they change seldom within a
+ * burst. Its frames are counted here first. See parse_priv.h. */
+struct parse_link {
+	uint32_t id;      /* nic << 16 | VLAN */
+	uint32_t plain;   /* link_kind() of untagged frames in one segment; 0: none are plain */
+	uint64_t unusual; /* flags of mbufs that a plain frame has not */
+	uint64_t mac;     /* as mac_load() gives it, or MAC_NONE */
+	uint64_t packets, bytes;
+	uint8_t port; /* or NET_PORT_NONE */
+	bool counted; /* by the worker that received them */
+};
+
+/* A burst on its way through parsing. */
+struct parse {
+	struct net_worker *w;
+	const struct hash_index *index;
+	struct burst *b;
+	struct rte_mbuf **mbufs;
+	struct parse_link link;
+};
+
 /*
+ * Parsing of a burst in steps, so that what follows can begin with the first packets while the
+ * memory of later ones is on its way: parse_begin(), then parse_step() from packet 0 to n without
+ * gaps, then parse_end().
+ *
  * Fills b->pkt[0 .. n-1] from the frames in mbufs (mbuf.port: the nic) and sets each verdict:
  * PKT_GO, PKT_ERROR (what it quotes: net/icmp_quote.h; the first ICMP_QUOTE_SPAN bytes lie in the
  * first segment), PKT_ICMP (echo and other ICMP to our addresses), PKT_PUNT (ARP, ND, anything else
  * to an address of a port), or PKT_DROP with its reason. IPv6 extension headers are walked,
- * bounded. key: of the flow hash. Prefetches. n <= BURST_MAX.
+ * bounded. index: where flows are looked for; fetched for each packet. b->odd: how many are not
+ * PKT_GO. n <= BURST_MAX.
  */
-void parse_burst(struct net_worker *w, const struct hash_key *key, struct burst *b,
+void parse_begin(struct parse *x, struct net_worker *w, const struct hash_index *index,
+	struct burst *b, struct rte_mbuf **mbufs, unsigned int n);
+void parse_step(struct parse *x, unsigned int from, unsigned int to);
+void parse_end(struct parse *x);
+
+/* All of it at once. */
+void parse_burst(struct net_worker *w, const struct hash_index *index, struct burst *b,
 	struct rte_mbuf **mbufs, unsigned int n);
+
+/* PKT_GO packets, which have no flow: drops those from, or for, what no wire should carry, and sets
+ * the flags of the others: whose their destination is. */
+void parse_first_burst(const struct net_table *t, struct burst *b);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Between parse.c, the straight path, and parse_aside.c. Functions that return false (or a length
- * of 0) have set a verdict other than PKT_GO.
+ * Between parse.c, plain frames, parse_frame.c, any frame, and parse_aside.c, what few have.
+ * Functions that return false (or a length of 0) have set a verdict other than PKT_GO.
  *
  * None of them is marked cold: gcc then takes the loop that calls them for cold too.
  */
@@ -16,7 +16,9 @@
 #include <rte_ether.h>
 
 #include "net/net.h"
+#include "net/parse.h"
 #include "net/pkt.h"
+#include "wire.h"
 
 #define IPV4_LEN 20
 #define IPV6_LEN 40
@@ -59,6 +61,81 @@ static inline uint32_t load4(const void *p)
 	memcpy(&v, p, 4);
 	return v;
 }
+
+/* Whether parse_ipv4_unusual() has to look at the addresses or the TTL, */
+static __rte_always_inline bool ipv4_unusual(const uint8_t *l3)
+{
+	return ipv4_odd[l3[12]] || ipv4_odd[l3[16]] || load4(l3 + 12) == load4(l3 + 16) ||
+	       l3[8] == 0;
+}
+
+/* or parse_ipv6_unusual(). */
+static __rte_always_inline bool ipv6_unusual(const uint8_t *l3)
+{
+	return ipv6_odd(l3 + 8) || ipv6_odd(l3 + 24) || is_group6(l3 + 8) || is_group6(l3 + 24) ||
+	       memcmp(l3 + 8, l3 + 24, 16) == 0 || l3[7] == 0;
+}
+
+static inline uint16_t load2(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, 2);
+	return v;
+}
+
+/*
+ * Bit i: TCP flags i (FIN SYN RST PSH ACK) can be true of a segment. At most one of SYN, RST and
+ * FIN, and ACK everywhere but in a SYN or RST (RFC 9293 3.10.7); PSH, URG and the ECN bits are
+ * free.
+ */
+#define SYN_RST_ACK                                                                                \
+	(1u << TCP_SYN | 1u << TCP_RST | 1u << TCP_ACK | 1u << (TCP_ACK | TCP_FIN) |               \
+		1u << (TCP_ACK | TCP_SYN) | 1u << (TCP_ACK | TCP_RST))
+#define TCP_FLAGS_OK (SYN_RST_ACK | SYN_RST_ACK << TCP_PSH)
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+/* Flags that a plain frame has none of; parse_frame() looks at these. */
+#define LINK_UNUSUAL                                                                               \
+	(RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD)
+
+#define LINK_NONE UINT32_MAX
+#define MAC_NONE  UINT64_MAX /* equals no mac_load() */
+
+static inline uint64_t mac_load(const void *frame)
+{
+	return wire_load8(frame) & RTE_BE64(0xffffffffffff0000);
+}
+
+/* Segments and nic of an mbuf at once. */
+static __rte_always_inline uint32_t link_kind(const struct rte_mbuf *m)
+{
+	_Static_assert(offsetof(struct rte_mbuf, port) == offsetof(struct rte_mbuf, nb_segs) + 2,
+		"side by side");
+	return load4(&m->nb_segs);
+}
+
+static inline void link_add(struct parse_link *l, uint64_t packets, uint64_t bytes)
+{
+	l->packets += packets;
+	l->bytes += bytes;
+}
+
+static inline void link_count(struct net_worker *w, const struct parse_link *l)
+{
+	if (l->port == NET_PORT_NONE || l->counted)
+		return;
+	counter_add(&w->port[l->port].rx_packets, l->packets);
+	counter_add(&w->port[l->port].rx_bytes, l->bytes);
+}
+
+/* Makes l that of a nic and VLAN, after what it has counted until now. */
+void parse_link(struct net_worker *w, struct parse_link *l, uint16_t nic, uint16_t vlan);
+
+/* Any frame: sets the verdict. */
+void parse_frame(struct net_worker *w, const struct hash_index *index, struct parse_link *l,
+	struct pkt *p, struct rte_mbuf *m);
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
@@ -127,7 +204,7 @@ static __rte_always_inline enum local_kind parse_local(
 	const struct addr dst = family == 4 ? addr_from_v4(load4(l3 + 16)) : addr_from_v6(l3 + 24);
 	const struct local_addr *l = net_local_find(t, &dst);
 
-	p->flags = l ? l->flags : 0;
+	p->flags |= l ? l->flags : 0;
 	return l ? (enum local_kind)l->kind : LOCAL_NONE;
 }
 

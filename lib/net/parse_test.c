@@ -23,7 +23,21 @@
 static struct rte_mempool *pool;
 static struct net_table *table;
 static struct net_worker worker;
-static const struct hash_key key = { { 0x0123456789abcdef, 0xfedcba9876543210 } };
+static const struct hash_index hashing = { .key = { { 0x0123456789abcdef, 0xfedcba9876543210 } } };
+
+/* What a packet without a flow meets. */
+static void parse(struct burst *b, struct rte_mbuf **m, unsigned int n)
+{
+	unsigned int go = 0;
+
+	parse_burst(&worker, &hashing, b, m, n);
+	for (unsigned int i = 0; i < n; i++)
+		go += b->pkt[i].verdict == PKT_GO;
+	assert_int_equal(b->odd, n - go);
+	for (unsigned int i = 0; i < n; i++)
+		b->pkt[i].flow = NULL; /* the lookup's */
+	parse_first_burst(worker.table, b);
+}
 
 /* Two ports on nic 0 (untagged, VLAN 100), one on nic 1. */
 static void make_table(void)
@@ -74,8 +88,9 @@ static void check_go(const struct pkt *p, const struct frame *f, const char *nam
 	assert_memory_equal(&t.sport, f->b + f->l4, 2);
 	assert_memory_equal(&t.dport, f->b + f->l4 + 2, 2);
 	assert_int_equal(p->hash,
-		f->family == 4 ? hash_tuple4(&key, f->b + f->l3 + 12, f->b + f->l4, f->proto)
-			       : hash_tuple6(&key, f->b + f->l3 + 8, f->b + f->l4, f->proto));
+		f->family == 4
+			? hash_tuple4(&hashing.key, f->b + f->l3 + 12, f->b + f->l4, f->proto)
+			: hash_tuple6(&hashing.key, f->b + f->l3 + 8, f->b + f->l4, f->proto));
 	/* Nothing of the headers lies in another segment. */
 	assert_true(m->data_len >=
 		    f->l4 - tag + (f->proto == IPPROTO_TCP ? (f->b[f->l4 + 12] >> 4) * 4u : 8u));
@@ -103,7 +118,7 @@ static void every_case(void **state)
 		make_frame(&f, &cases[i]);
 		m = frame_mbuf(pool, f.b, f.len);
 		mark(m, &cases[i]);
-		parse_burst(&worker, &key, &b, &m, 1);
+		parse(&b, &m, 1);
 		assert_int_equal(b.n, 1);
 		assert_ptr_equal(b.pkt[0].mbuf, m);
 		check(&cases[i], &f, &b.pkt[0]);
@@ -136,7 +151,7 @@ static void every_case_in_bursts(void **state)
 				bytes[c->port] += f[i].len;
 			}
 		}
-		parse_burst(&worker, &key, &b, m, n);
+		parse(&b, m, n);
 		assert_int_equal(b.n, n);
 		for (unsigned int i = 0; i < n; i++) {
 			check(&cases[first + i], &f[i], &b.pkt[i]);
@@ -147,7 +162,7 @@ static void every_case_in_bursts(void **state)
 		assert_int_equal(worker.port[i].rx_packets, packets[i]);
 		assert_int_equal(worker.port[i].rx_bytes, bytes[i]);
 	}
-	parse_burst(&worker, &key, &b, m, 0);
+	parse(&b, m, 0);
 	assert_int_equal(b.n, 0);
 }
 
@@ -166,7 +181,7 @@ static void cut_at_every_length(void **state)
 			struct rte_mbuf *m = frame_mbuf(pool, f.b, len);
 
 			mark(m, c);
-			parse_burst(&worker, &key, &b, &m, 1);
+			parse(&b, &m, 1);
 			if (b.pkt[0].verdict != PKT_DROP)
 				fail_msg("%s: passes with %u of %u bytes", c->name, len, f.end);
 			if (c->verdict == PKT_GO && b.pkt[0].reason != DROP_frame_short &&
@@ -205,7 +220,7 @@ static void cut_with_its_length(void **state)
 				frame_fix(&f);
 			m = frame_mbuf(pool, f.b, len);
 			mark(m, c);
-			parse_burst(&worker, &key, &b, &m, 1);
+			parse(&b, &m, 1);
 			if (len < f.l4 + whole && f.proto != 112 && b.pkt[0].verdict == PKT_GO)
 				fail_msg("%s: passes with %u bytes", c->name, len);
 			frame_free(m);
@@ -225,7 +240,7 @@ static void split_at_every_byte(void **state)
 			struct rte_mbuf *m = frame_mbuf_split(pool, f.b, f.len, first);
 
 			mark(m, &cases[i]);
-			parse_burst(&worker, &key, &b, &m, 1);
+			parse(&b, &m, 1);
 			check(&cases[i], &f, &b.pkt[0]);
 			rte_mbuf_sanity_check(m, 1);
 			frame_free(m);
@@ -246,7 +261,7 @@ static void split_without_room(void **state)
 
 		assert_int_equal(
 			rte_pktmbuf_chain(m, frame_mbuf(pool, f.b + first, f.len - first)), 0);
-		parse_burst(&worker, &key, &b, &m, 1);
+		parse(&b, &m, 1);
 		if (first < f.len)
 			assert_int_equal(b.pkt[0].reason, DROP_frame_short);
 		else
@@ -268,7 +283,7 @@ static void trailer_over_segments(void **state)
 		m = frame_mbuf_split(pool, f.b, f.len, 60 - extra);
 		for (unsigned int i = 0; i < extra; i++)
 			assert_int_equal(rte_pktmbuf_chain(m, frame_mbuf(pool, "trailer", 7)), 0);
-		parse_burst(&worker, &key, &b, &m, 1);
+		parse(&b, &m, 1);
 		check(&cases[0], &f, &b.pkt[0]);
 		rte_mbuf_sanity_check(m, 1);
 		assert_int_equal(m->pkt_len, f.end);
@@ -293,7 +308,7 @@ static void missing_checksums_are_filled(void **state)
 		m = frame_mbuf(pool, f.b, f.len);
 		rte_pktmbuf_mtod(m, uint8_t *)[f.l4 + field] ^= 0x55;
 		m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
-		parse_burst(&worker, &key, &b, &m, 1);
+		parse(&b, &m, 1);
 		assert_int_equal(b.pkt[0].verdict, PKT_GO);
 		assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), f.b, f.len);
 		frame_free(m);
@@ -351,7 +366,7 @@ static void garbage(void **state)
 		m = rnd() % 4 ? frame_mbuf(pool, f.b, f.len)
 			      : frame_mbuf_split(pool, f.b, f.len, rnd() % (f.len + 1));
 		m->port = c->nic;
-		parse_burst(&worker, &key, &b, &m, 1);
+		parse(&b, &m, 1);
 		if (b.pkt[0].verdict == PKT_GO && m->nb_segs == 1) {
 			check_promise(&b.pkt[0]);
 			passed++;

@@ -34,7 +34,7 @@ enum pkt_verdict {
 	PKT_TAKEN,  /* somebody else has the mbuf now (held, queued, freed) */
 };
 
-/* pkt.flags */
+/* pkt.flags; of TCP and UDP packets the first four are set only where they have no flow */
 #define PKT_OURS    0x01 /* destination is an address of a port */
 #define PKT_VIRTUAL 0x02 /* destination is a virtual address */
 #define PKT_MAPPED  0x04 /* destination stands for a server: the gateway's */
@@ -60,7 +60,7 @@ struct pkt {
 	uint8_t *l3;       /* IP header; contiguous up to the end of the transport header. The 14
 			    * bytes before it are the Ethernet header; VLAN tags are stripped */
 	uint8_t *l4;       /* transport header */
-	struct flow *flow; /* set by the lookup, NULL on a miss */
+	struct flow *flow; /* set by the lookup: where its flow should be, NULL where it has none */
 	uint32_t hash;     /* hash_tuple4/6() of addresses, ports and protocol */
 	uint16_t l3_len;   /* IP datagram, bytes, its header included */
 	uint16_t l4_len;   /* transport header and payload, bytes */
@@ -84,6 +84,7 @@ _Static_assert(sizeof(struct pkt) == 64, "one cache line a packet");
 
 struct burst {
 	unsigned int n;
+	unsigned int odd; /* packets that parsing has not left at PKT_GO */
 	bool handed_over; /* by another worker, which has checked and counted the packets */
 	struct pkt pkt[BURST_MAX];
 };

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What becomes of a burst: this list of stages, top to bottom. Each works on the packets whose
- * verdict is still PKT_GO; the last step deals with the side exits, and runs what was waiting for
- * packets of the burst: datagrams that have become whole, clients' segments whose server has
- * answered.
+ * verdict is still PKT_GO. Those of flows, nearly all, are done after three of them and go out; the
+ * others have stages of their own, in which each is brought to the worker that owns it. A packet
+ * whose flow is here needs no steering: only its owner has a flow.
+ *
+ * The last step deals with the side exits, and runs what was waiting for packets of the burst:
+ * datagrams that have become whole, clients' segments whose server has answered.
  */
 #include "worker.h"
 
@@ -16,10 +19,14 @@
 #include "net/parse.h"
 #include "net/poison.h"
 
+/* Packets that are parsed at a time, and how many the lookup is behind: whole steps. */
+#define STEP          8
+#define LOOKUP_BEHIND 8
+
 const char *stage_name(enum stage s)
 {
-	static const char *const names[STAGE_COUNT] = { "parse", "steer", "lookup", "forward",
-		"output" };
+	static const char *const names[STAGE_COUNT] = { "parse", "lookup", "forward", "steer",
+		"open", "output" };
 
 	return names[s];
 }
@@ -78,27 +85,63 @@ static void run_freed(struct worker *w)
 		run_again(w, mbufs, n);
 }
 
+/*
+ * Parsing fetches a packet's bucket, the lookup its flow. Memory answers many questions at once,
+ * but only while there is other work: so the lookup follows some packets behind, and what it asks
+ * for arrives while later packets are parsed and earlier ones forwarded.
+ */
+static void parse_and_look_up(
+	struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint64_t *since)
+{
+	struct flow_table *flows = w->l4.flows;
+	struct burst *b = &w->burst;
+	struct parse parse;
+
+	parse_begin(&parse, w->net, flow_index(flows), b, mbufs, n);
+	for (unsigned int i = 0; i < n + LOOKUP_BEHIND; i += STEP) {
+		if (i < n)
+			parse_step(&parse, i, RTE_MIN(i + STEP, n));
+		stage_done(w, STAGE_PARSE, since);
+		if (i >= LOOKUP_BEHIND)
+			flow_lookup_step(
+				flows, b, i - LOOKUP_BEHIND, RTE_MIN(i - LOOKUP_BEHIND + STEP, n));
+		stage_done(w, STAGE_LOOKUP, since);
+	}
+	parse_end(&parse);
+}
+
+/* What is of no flow, or neither TCP nor UDP: to its owner, and there a flow of its own or a side
+ * exit. Answers to questions about new flows are where they belong. */
+static void run_others(struct worker *w, struct burst *b, uint64_t *since)
+{
+	parse_first_burst(w->net->table, b);
+	if (likely(!w->l4.answers))
+		steer_burst(w->steer, w->net, b);
+	stage_done(w, STAGE_STEER, since);
+	l4_open_burst(&w->l4, b);
+	if (b->odd) {
+		l4_error_burst(&w->l4, b);
+		gateway_burst(&w->l4, b);
+		icmp_input(w->net, b);
+	}
+	stage_done(w, STAGE_OPEN, since);
+}
+
 void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 {
 	struct burst *b = &w->burst;
+	unsigned int unknown;
 	uint64_t since = w->stage_cycles ? rte_rdtsc() : 0;
 
 	for (unsigned int i = 0; i < n; i++) /* with AddressSanitizer alone */
 		pkt_poison(mbufs[i]);
-	parse_burst(w->net, flow_key(w->l4.flows), b, mbufs, n);
-	stage_done(w, STAGE_PARSE, &since);
-	if (likely(!w->l4.answers)) /* those are where they belong */
-		steer_burst(w->steer, w->net, b);
-	stage_done(w, STAGE_STEER, &since);
-	flow_lookup_burst(w->l4.flows, b);
-	stage_done(w, STAGE_LOOKUP, &since);
-	l4_forward_burst(&w->l4, b);
-	l4_error_burst(&w->l4, b);
-	gateway_burst(&w->l4, b);
+	parse_and_look_up(w, mbufs, n, &since);
+	unknown = l4_forward_burst(&w->l4, b);
 	stage_done(w, STAGE_FORWARD, &since);
-	icmp_input(w->net, b);
-	net_output(w->net, b);
-	side_exits(w, b);
+	if (unlikely(unknown + b->odd))
+		run_others(w, b, &since);
+	if (unlikely(net_output(w->net, b) < n))
+		side_exits(w, b);
 	run_freed(w);
 	stage_done(w, STAGE_OUTPUT, &since);
 }

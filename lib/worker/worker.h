@@ -37,7 +37,15 @@ struct idle_conf {
 };
 
 /* Pipeline stages whose cycles the bench can ask for; see pipeline_profile. */
-enum stage { STAGE_PARSE, STAGE_STEER, STAGE_LOOKUP, STAGE_FORWARD, STAGE_OUTPUT, STAGE_COUNT };
+enum stage {
+	STAGE_PARSE,
+	STAGE_LOOKUP,
+	STAGE_FORWARD,
+	STAGE_STEER,
+	STAGE_OPEN,
+	STAGE_OUTPUT,
+	STAGE_COUNT
+};
 const char *stage_name(enum stage s);
 
 struct worker_cycles {

@@ -530,7 +530,7 @@ static void check_same(void)
 /* A datagram that is whole runs once more, and is no fragment again. */
 static void check_whole(struct rte_mbuf *m)
 {
-	static const struct hash_key key = { { 1, 2 } };
+	static const struct hash_index hashing = { .key = { { 1, 2 } } };
 	static uint8_t copy[sizeof(whole.b)];
 	struct rte_mbuf *none[BURST_MAX];
 	uint16_t longest = 0;
@@ -539,7 +539,7 @@ static void check_whole(struct rte_mbuf *m)
 	require(m->pkt_len == whole.len && split_marked(worker, m, &longest));
 	require(longest == whole.longest);
 	require(memcmp(rte_pktmbuf_read(m, 0, whole.len, copy), whole.b, whole.len) == 0);
-	parse_burst(worker, &key, &burst, &m, 1);
+	parse_burst(worker, &hashing, &burst, &m, 1);
 	if (burst.pkt[0].verdict != PKT_FRAGMENT) {
 		frame_free(burst.pkt[0].mbuf);
 		return;
@@ -561,7 +561,7 @@ static void check_parsed(const struct pkt *p, const struct said *s)
 
 static void take(const struct fragment *f, const struct frag_step *step)
 {
-	static const struct hash_key key = { { 1, 2 } };
+	static const struct hash_index hashing = { .key = { { 1, 2 } } };
 	const bool two = step->what & FRAG_SEGMENTS;
 	struct rte_mbuf *m = two ? frame_mbuf_split(pool, f->b, f->len, 1 + step->at % (f->len - 1))
 				 : frame_mbuf(pool, f->b, f->len);
@@ -569,7 +569,7 @@ static void take(const struct fragment *f, const struct frag_step *step)
 	struct pkt *p = &burst.pkt[0];
 	struct said s = { 0 };
 
-	parse_burst(worker, &key, &burst, &m, 1);
+	parse_burst(worker, &hashing, &burst, &m, 1);
 	require(burst.n == 1 && p->verdict != PKT_TAKEN);
 	if (p->verdict != PKT_FRAGMENT) {
 		frame_free(p->mbuf);
@@ -665,7 +665,7 @@ static struct net_table *make_table(void)
 /* Whether half of what may wait can be one host's and there is still room for another's. */
 static bool are_apart(uint8_t one, uint8_t other, unsigned int max)
 {
-	static const struct hash_key key = { { 1, 2 } };
+	static const struct hash_index hashing = { .key = { { 1, 2 } } };
 	static struct fragment f;
 	struct frag_step step = { .what = one | FRAG_MORE | FRAG_IDS, .len = 1 };
 
@@ -679,7 +679,7 @@ static bool are_apart(uint8_t one, uint8_t other, unsigned int max)
 
 		struct rte_mbuf *m = frame_mbuf(pool, f.b, f.len);
 
-		parse_burst(worker, &key, &burst, &m, 1);
+		parse_burst(worker, &hashing, &burst, &m, 1);
 		frag_input(worker, &burst.pkt[0]);
 	}
 	worker->now_ms += 60000;

@@ -240,7 +240,7 @@ static void step(uint32_t ms)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct hash_key key = { { 1, 2 } };
+	static const struct hash_index hashing = { .key = { { 1, 2 } } };
 	static struct frame f;
 	struct pkt *p = &burst.pkt[0];
 	struct rte_mbuf *m;
@@ -252,7 +252,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & CHOOSE_RIGHT)
 		put_right(&f);
 	m = make_mbuf(f.b, (uint16_t)f.len, data[0]);
-	parse_burst(workers[WORKER], &key, &burst, &m, 1);
+	parse_burst(workers[WORKER], &hashing, &burst, &m, 1);
+	parse_first_burst(workers[WORKER]->table, &burst);
 	require(burst.n == 1);
 	if (p->verdict == PKT_GO)
 		check_go(p);

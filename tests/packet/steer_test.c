@@ -237,7 +237,8 @@ static void test_flows(void **state)
 		}
 }
 
-/* A nic is believed after some packets, and then nothing is computed; one that lies never. */
+/* A nic is believed after some packets, and then nothing is computed; one that lies never. Packets
+ * that arrive where their flow is are not asked. */
 static void test_belief(void **state)
 {
 	static const struct path dr = { "192.0.2.10", "198.51.100.7", 80, MODE_DR };
@@ -253,7 +254,8 @@ static void test_belief(void **state)
 		assert_in_range(settled, 1, honest ? 32 * WORKERS : 300);
 		for (uint16_t k = 150; k < 250; k++)
 			run_flow(&l, &dr, (uint16_t)(5000 + k));
-		assert_int_equal(sums(&l).computed - settled, honest ? 0 : 200);
+		/* Of each flow the first packet; not those that come to their flow by chance. */
+		assert_in_range(sums(&l).computed - settled, honest ? 0 : 100, honest ? 0 : 199);
 		for (unsigned int i = 0; i < WORKERS; i++)
 			assert_int_equal(
 				steer_nic_lies(l.h->workers->steer[i], WAN), honest ? 0 : 1);
