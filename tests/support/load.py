@@ -77,12 +77,12 @@ class Crowd(Load):
 
 
 class Requests(Load):
-    """`width` clients that make HTTP requests one after the other, each with a connection of its own. answers: when a request
-    began, and the name of the server."""
+    """`width` clients that make HTTP requests one after the other, with `pause` seconds between them, each with a connection of
+    its own. answers: when a request began, and the name of the server."""
 
-    def __init__(self, lab, address, port=80, width=4, source="client"):
+    def __init__(self, lab, address, port=80, width=4, pause=0.002, source="client"):
         super().__init__(lab, source)
-        self.address, self.port, self.width = address, port, width
+        self.address, self.port, self.width, self.pause = address, port, width, pause
         self.answers = []
 
     async def _request(self):
@@ -103,7 +103,7 @@ class Requests(Load):
                 self.answers.append((began, await asyncio.wait_for(self._request(), 10)))
             except Exception as e:
                 self.errors.append(f"{type(e).__name__}: {e}")
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(self.pause)
 
     async def run(self):
         await asyncio.gather(*(self._client() for _ in range(self.width)))
