@@ -88,12 +88,18 @@ def _threads(pid):
         return []
 
 
+def worker_first(pid):
+    """The process goes before whatever else the machine does on its cores. Not where it uses interfaces of the kernel: the kernel's
+    own threads there, which deliver what it sends, would starve."""
+    for thread in _threads(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, thread, -15)
+
+
 @contextlib.contextmanager
 def worker_alone(lab, balancer):
-    """The worker has its core to itself, as far as the lab's processes are concerned, this one included, and goes before whatever
-    else the machine does. Where there is one core only, nothing but that changes."""
-    for thread in _threads(balancer.process.pid):
-        os.setpriority(os.PRIO_PROCESS, thread, -15)
+    """The worker of a balancer, or of a testpmd, has its core to itself, as far as the lab's processes are concerned, this one
+    included. Where there is one core only, nothing changes."""
     pids = {os.getpid()}
     for name in lab.names:
         out = subprocess.run(["ip", "netns", "pids", lab.ns(name)], capture_output=True, text=True).stdout
