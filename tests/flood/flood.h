@@ -47,7 +47,7 @@ struct flood_shape {
  * what its headers take. */
 struct flood_look {
 	uint8_t flags;
-	bool fragment;
+	bool fragment, mss_only; /* mss_only: a SYN with no other options */
 	uint16_t size;
 	struct rte_ether_addr from, to;
 };

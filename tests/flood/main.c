@@ -303,6 +303,8 @@ static void make_shapes(struct flood *f)
 		for (unsigned int i = 0; i < f->shapes; i++) {
 			const struct flood_look look = { .flags = flags[kind][i],
 				.fragment = kind == FLOOD_FRAGMENT,
+				/* So that the third packet needs none either. */
+				.mss_only = kind == FLOOD_CONNECT,
 				.size = f->o->size,
 				.from = f->end.mac,
 				.to = f->end.peer };

@@ -18,12 +18,17 @@ static const uint8_t syn_options[] = { 2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0x12, 0x34
 /* The upper half of IPv6 sources: 2a00:f10d:: */
 static const uint8_t source_network[8] = { 0x2a, 0x00, 0xf1, 0x0d };
 
+static uint16_t options_len(const struct flood_look *look)
+{
+	if (!(look->flags & RTE_TCP_SYN_FLAG))
+		return 0;
+	return look->mss_only ? 4 : sizeof(syn_options);
+}
+
 static uint16_t header_len(const struct flood_look *look)
 {
-	if (!look->flags)
-		return sizeof(struct rte_udp_hdr);
-	return sizeof(struct rte_tcp_hdr) +
-	       (look->flags & RTE_TCP_SYN_FLAG ? sizeof(syn_options) : 0);
+	return look->flags ? sizeof(struct rte_tcp_hdr) + options_len(look)
+			   : sizeof(struct rte_udp_hdr);
 }
 
 static void put_tcp(uint8_t *at, const struct endpoint *target, const struct flood_look *look)
@@ -36,8 +41,7 @@ static void put_tcp(uint8_t *at, const struct endpoint *target, const struct flo
 	};
 
 	memcpy(at, &tcp, sizeof(tcp));
-	if (look->flags & RTE_TCP_SYN_FLAG)
-		memcpy(at + sizeof(tcp), syn_options, sizeof(syn_options));
+	memcpy(at + sizeof(tcp), syn_options, options_len(look));
 }
 
 static void put_udp(uint8_t *at, const struct endpoint *target, uint16_t len)
