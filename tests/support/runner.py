@@ -113,7 +113,7 @@ def python_files():
 
 def lint(result):
     scripts = [p for p in glob.glob(os.path.join(ROOT, "scripts/*")) + [os.path.join(ROOT, ".ci/run")]
-               if open(p).readline().startswith("#!/bin/")]
+               if os.path.isfile(p) and open(p).readline().startswith("#!/bin/")]
     result.add("lint shellcheck", run("shellcheck", *scripts) == 0)
     broken = ""
     for path in sorted(python_files()):
