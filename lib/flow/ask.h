@@ -36,6 +36,7 @@ enum ask_step {
 #define ASK_MOVED      0x02 /* another server has been picked since */
 #define ASK_OVERFLOWED 0x04 /* a server that was full has been passed over */
 #define ASK_MAGLEV     0x10 /* Maglev is to pick: flows without entries are about, l4/pace.h */
+#define ASK_UNFIT      0x20 /* the server picked would not do, for this flow */
 #define ASK_GRANTED    0x08 /* the packet carries a grant of the server */
 
 struct question {

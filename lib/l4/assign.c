@@ -100,12 +100,16 @@ static unsigned int at_source(struct l4 *l, struct question *q, const struct ser
 static const struct server *pick_in(
 	struct l4 *l, struct question *q, const struct pool *pool, const struct sched_key *key)
 {
+	const struct server *unfit = q->flags & ASK_UNFIT ? l->model->server[q->server] : NULL;
 	int full = -1, pick;
 
-	if (unlikely(q->flags & ASK_MAGLEV) && pool->maglev_table)
+	if (unlikely(unfit != NULL) && l->model->server_pool[q->server] == pool->slot)
+		pick = limit_next(pool, l->sched, (int)(unfit - pool->servers));
+	else if (unlikely(q->flags & ASK_MAGLEV) && pool->maglev_table)
 		pick = maglev_pick(pool->maglev_table, key);
 	else
 		pick = limit_pick(pool, l->sched, key, &full);
+	q->flags &= (uint8_t)~ASK_UNFIT;
 
 	if (full >= 0) {
 		counter_add(&l->server[pool->servers[full].slot].overflowed, 1);

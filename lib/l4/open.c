@@ -20,6 +20,10 @@
 /* RSTs a worker sends in a second in answer to segments without a flow. */
 #define RESETS_PER_SECOND 1000
 
+/* Servers that may turn out to have no local port, or answers that clash, before a new flow is
+ * refused. */
+#define SERVERS_TRIED 16
+
 static void key_of_packet(const struct tuple *t, struct sched_key *key)
 {
 	*key = (struct sched_key){ .src = t->src,
@@ -233,6 +237,7 @@ static struct flow *open_assigned(struct l4 *l, struct pkt *p, const struct serv
 		}
 		if (!wants_other_server(reason))
 			break;
+		q->flags |= ASK_UNFIT;
 	} while (assign_again(l, q));
 	assign_settle(l, q);
 	if (reason == DROP_flow_table_full)
@@ -250,18 +255,15 @@ static struct flow *open_flow(
 	const struct pool *pool = l->model->pools[service->pool];
 	enum drop_reason reason = DROP_no_server;
 	struct sched_key key;
+	int pick;
 
 	key_of_packet(tuple, &key);
 	if (unlikely(service->assigned))
 		return open_assigned(l, p, service, tuple, &key);
-	for (int tries = 0; tries < 4; tries++) {
-		int pick = unlikely(l->struck) && pace_is_struck(l, service)
-				   ? maglev_pick(pool->maglev_table, &key)
-				   : sched_pick(pool, l->sched, &key);
-
-		if (pick < 0)
-			break;
-
+	pick = unlikely(l->struck) && pace_is_struck(l, service)
+		       ? maglev_pick(pool->maglev_table, &key)
+		       : sched_pick(pool, l->sched, &key);
+	for (int tries = 0; pick >= 0 && tries < SERVERS_TRIED; tries++) {
 		const struct server *server = &pool->servers[pick];
 		struct flow *f = open_toward(l, tuple, service, server, &reason);
 
@@ -271,6 +273,7 @@ static struct flow *open_flow(
 		}
 		if (!wants_other_server(reason))
 			break;
+		pick = limit_next(pool, l->sched, pick);
 	}
 	if (reason == DROP_flow_table_full)
 		go_without(l, p, service, tuple, reason);

@@ -11,6 +11,17 @@ static bool takes_flows(const struct sched_worker *w, const struct server *s)
 	return s->effective_weight && !limit_reached(w, s);
 }
 
+int limit_next(const struct pool *pool, const struct sched_worker *w, int pick)
+{
+	for (unsigned int i = 1; i < pool->n_servers; i++) {
+		unsigned int at = ((unsigned int)pick + i) % pool->n_servers;
+
+		if (takes_flows(w, &pool->servers[at]))
+			return (int)at;
+	}
+	return -1;
+}
+
 int limit_pick(
 	const struct pool *pool, struct sched_worker *w, const struct sched_key *key, int *full)
 {

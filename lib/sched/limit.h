@@ -73,6 +73,10 @@ static inline bool limit_reached(const struct sched_worker *w, const struct serv
 	return s->limit && limit_taken(w, s->slot) >= s->limit;
 }
 
+/* The next server in the pool's order after one of its own, around the end, that takes flows; -1:
+ * no other does. For a flow that its scheduler's server will not do for. */
+int limit_next(const struct pool *pool, const struct sched_worker *w, int pick);
+
 /* The worker that grants flows to a limited server. */
 static inline unsigned int limit_home(uint16_t slot, unsigned int n_workers)
 {

@@ -276,6 +276,23 @@ static void test_others(void **state)
 	test_pool_free(p);
 }
 
+/* From one server to the next, those that take flows, around the end and not back to itself. */
+static void test_next(void **state)
+{
+	struct pool *p = limited_pool("source", 4, 1);
+	struct sched_worker *w = test_worker_make(0, 1);
+
+	p->servers[1].effective_weight = 0;
+	limit_open(w, p->servers[2].slot, false);
+	assert_int_equal(limit_next(p, w, 0), 3);
+	assert_int_equal(limit_next(p, w, 3), 0);
+	limit_open(w, p->servers[0].slot, false);
+	assert_int_equal(limit_next(p, w, 3), -1);
+	assert_int_equal(limit_next(p, w, 1), 3);
+	test_worker_free(w);
+	test_pool_free(p);
+}
+
 /* A full server's share goes to all the others alike. */
 static void test_spread(void **state)
 {
@@ -334,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_fill),
 		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_for_others),
 	};
