@@ -146,6 +146,7 @@ struct frag_stats frag_stats(const struct frags *f)
 	return (struct frag_stats){
 		.mbufs = __atomic_load_n(&f->mbufs, __ATOMIC_RELAXED),
 		.datagrams = __atomic_load_n(&f->open, __ATOMIC_RELAXED),
+		.max = f->conf.max,
 	};
 }
 

@@ -59,6 +59,7 @@ unsigned int frag_expire(struct net_worker *w);
 /* mbufs and datagrams that wait. */
 struct frag_stats {
 	uint32_t mbufs, datagrams;
+	uint32_t max; /* mbufs */
 };
 struct frag_stats frag_stats(const struct frags *f);
 

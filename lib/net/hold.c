@@ -2,8 +2,9 @@
 /*
  * A worker's packets that wait for a neighbour to answer. They are grouped by neighbour, sent in
  * the order they came in, bounded in all and for each neighbour, and dropped when the neighbour
- * counts as failed or has not answered in time. A new group tells the control core through the wish
- * ring, and again from time to time while the neighbour table knows nothing of it.
+ * counts as failed or has not answered in time. Where there is no room, those go that wait for the
+ * neighbour asked for longest, so that a scan displaces itself. A new group tells the control core
+ * through the wish ring, and again from time to time while the neighbour table knows nothing of it.
  *
  * Groups stand in a list in the order they began, so the oldest is first to time out. The table's
  * "settled" count says when a look at the groups is worth it; a look is cut into slices.
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_errno.h>
 #include <rte_hash.h>
 #include <rte_jhash.h>
@@ -19,9 +21,15 @@
 
 #include "net_priv.h"
 
-#define WISH_MS   100 /* between two wishes for one neighbour */
-#define RUN_SLICE 32  /* groups looked at in one run */
-#define NIL       UINT32_MAX
+#define WISH_MS 100 /* between two wishes for one neighbour */
+/* After which they end unless more packets come, so that what nobody waits for does not take the
+ * room that the neighbour table makes. */
+#define WISH_END_MS 1000
+#define RUN_SLICE   32 /* groups looked at in one run */
+#define NIL         UINT32_MAX
+/* A neighbour that has not answered for so long gives way where there is no room; most answer
+ * within a few milliseconds. */
+#define PATIENCE_MS 100
 
 struct held {
 	struct rte_mbuf *mbuf;
@@ -35,7 +43,8 @@ struct hold_group {
 	uint32_t first, last; /* held */
 	uint32_t n;
 	uint32_t older, newer;
-	uint32_t since; /* ms: its first packet */
+	uint32_t since;  /* ms: its first packet */
+	uint32_t wished; /* ms: the last wish for it */
 	struct neigh_key key;
 };
 
@@ -107,10 +116,17 @@ void hold_destroy(struct hold *h, struct net_worker *w)
 	rte_free(h);
 }
 
-static void hold_wish(struct net_worker *w, const struct neigh_key *key)
+void net_held(const struct net_worker *w, uint64_t *used, uint64_t *max)
 {
-	struct neigh_wish wish = { .addr = key->addr, .port = key->port };
+	*used = __atomic_load_n(&w->held, __ATOMIC_RELAXED);
+	*max = w->hold->max;
+}
 
+static void hold_wish(struct net_worker *w, struct hold_group *g)
+{
+	struct neigh_wish wish = { .addr = g->key.addr, .port = g->key.port };
+
+	g->wished = w->now_ms;
 	/* No room: the next look wishes again. */
 	rte_ring_sp_enqueue_elem(neigh_shared(w->neigh)->wish[w->id], &wish, sizeof(wish));
 }
@@ -181,14 +197,48 @@ static void group_end(struct net_worker *w, uint32_t at, uint64_t word)
 	}
 }
 
+/* A packet of the neighbour that has been waited for the longest makes room, if that is long. */
+static void hold_displace(struct net_worker *w)
+{
+	struct hold *h = w->hold;
+	const uint32_t at = h->oldest;
+	struct hold_group *g = &h->group[at];
+	uint32_t i;
+
+	if (at == NIL || w->now_ms - g->since < PATIENCE_MS)
+		return;
+	i = g->first;
+	g->first = h->held[i].next;
+	g->n--;
+	h->held[i].next = h->free;
+	h->free = i;
+	w->held--;
+	if (g->first == NIL)
+		group_close(h, at);
+	net_drop(w, h->held[i].mbuf, DROP_hold_full);
+}
+
+/* Somebody still sends to a neighbour that no wish is made for any more. */
+static void hold_remind(struct net_worker *w, struct hold_group *g)
+{
+	if (w->now_ms - g->since >= WISH_END_MS && w->now_ms - g->wished >= WISH_MS)
+		hold_wish(w, g);
+}
+
 void hold_packet(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, uint16_t l3_len,
 	uint8_t port, const struct addr *addr)
 {
 	struct neigh_key key = { .addr = *addr, .port = port };
 	struct hold *h = w->hold;
-	int32_t at = rte_hash_lookup(h->index, &key);
-	uint32_t i = h->free;
+	int32_t at;
+	uint32_t i;
 
+	if (unlikely(h->free == NIL))
+		hold_displace(w);
+	at = rte_hash_lookup(h->index, &key);
+	if (at >= 0)
+		hold_remind(w, &h->group[at]);
+	i = h->free;
 	if (i == NIL || (at >= 0 && h->group[at].n >= h->each)) {
 		net_drop(w, m, DROP_hold_full);
 		return;
@@ -201,7 +251,7 @@ void hold_packet(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, uint
 			return;
 		}
 		at = (int32_t)opened;
-		hold_wish(w, &key);
+		hold_wish(w, &h->group[at]);
 	}
 	struct hold_group *g = &h->group[at];
 
@@ -229,8 +279,9 @@ static void group_look(struct net_worker *w, uint32_t at)
 		group_end(w, at, word);
 	} else if (adj_word_state(word) == ADJ_FAILED) {
 		group_end(w, at, 0);
-	} else if (adj_word_state(word) == ADJ_FREE && w->now_ms - g->since >= WISH_MS) {
-		hold_wish(w, &g->key);
+	} else if (adj_word_state(word) == ADJ_FREE && w->now_ms - g->since < WISH_END_MS &&
+		   w->now_ms - g->wished >= WISH_MS) {
+		hold_wish(w, g);
 	}
 }
 

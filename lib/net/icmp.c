@@ -270,8 +270,10 @@ void icmp_error(struct net_worker *w, const struct pkt *p, enum icmp_err what, u
 
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 
-	if (!m)
+	if (!m) {
+		counter_add(&w->drop[DROP_no_mbuf], 1);
 		return;
+	}
 
 	uint8_t *frame =
 		(uint8_t *)rte_pktmbuf_append(m, (uint16_t)(RTE_ETHER_HDR_LEN + ip_len + h.l4_len));

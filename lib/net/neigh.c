@@ -39,6 +39,7 @@
 #define POLL_BATCH    256  /* wishes of one worker, and announcements a poll */
 #define TIMER_ROUNDS  16   /* of POLL_BATCH timers a poll: most only look who is in use */
 #define UNUSED_FACTOR 4    /* collected after this many times reachable_ms without use */
+#define NO_MBUF_MS    100u /* until the next attempt where there was no buffer for a question */
 #define BACKOFF_MAX   4    /* pause of a failed neighbour: 1, 2, then 4 times retry_ms */
 
 const struct neigh_conf neigh_defaults = {
@@ -325,10 +326,13 @@ static void neigh_ask(struct neigh_table *n, struct net_worker *control, uint16_
 	if (!source)
 		source = addr_is_v4(&key->addr) ? &none4 : &port->link_local;
 	struct rte_mbuf *m = neigh_msg_ask(control->pool, &port->mac, source, &key->addr, mac);
-	if (m)
+	if (m) {
 		net_send_frame(control, m, port->id);
-	else
+	} else { /* that was no question */
 		counter_add(&control->drop[DROP_no_mbuf], 1);
+		e->tries--;
+		neigh_arm(n, i, RTE_MIN(n->conf.retry_ms, NO_MBUF_MS));
+	}
 }
 
 static void neigh_ask_first(struct neigh_table *n, struct net_worker *control, uint16_t i)
@@ -487,6 +491,24 @@ static void neigh_poll_timers(struct neigh_table *n, struct net_worker *control)
 	} while (got == POLL_BATCH && ++rounds < TIMER_ROUNDS);
 }
 
+/* The second choice: those that have been asked once and have not answered by now. A scan makes no
+ * others, and most who are there have. */
+static unsigned int neigh_drop_silent(struct neigh_table *n, unsigned int want)
+{
+	unsigned int freed = 0;
+
+	for (unsigned int i = 0; i < n->shared.max && freed < want; i++) {
+		const struct neigh_entry *e = &n->entry[i];
+
+		if (!e->live || e->answered || neigh_state(n, (uint16_t)i) != ADJ_INCOMPLETE ||
+			n->now - e->born < n->conf.retry_ms / 2)
+			continue;
+		neigh_forget(n, (uint16_t)i);
+		freed++;
+	}
+	return freed;
+}
+
 /*
  * Somebody found no room: forgets what failed, what was never used, and what has not been used for
  * the longest time, but nothing in use. The horizon halves from poll to poll while it is not
@@ -510,6 +532,8 @@ static void neigh_make_room(struct neigh_table *n)
 		neigh_forget(n, (uint16_t)i);
 		freed++;
 	}
+	if (freed == 0)
+		freed = neigh_drop_silent(n, want);
 	if (freed < want)
 		n->horizon = RTE_MAX(n->horizon / 2, least);
 	else
@@ -574,6 +598,12 @@ void neigh_table_changed(struct neigh_table *n, struct net_worker *control)
 	/* Routes may be others: what was resolved by the former ones is to be asked for anew. */
 	neigh_advance(n);
 	neigh_see_ports(n, t);
+}
+
+void neigh_used(const struct neigh_table *n, uint64_t *used, uint64_t *max)
+{
+	*used = n->live + n->retiring;
+	*max = n->shared.max;
 }
 
 /* ---- listing -------------------------------------------------------------------------------- */

@@ -315,6 +315,8 @@ struct neigh_info {
 	uint32_t used_ms; /* since a packet last went there; UINT32_MAX: never */
 };
 /* Neighbours from *cursor on, at most max; returns how many, *cursor moves, 0 at the end. */
+/* Entries in use, and how many there may be. Control core. */
+void neigh_used(const struct neigh_table *n, uint64_t *used, uint64_t *max);
 unsigned int neigh_list(
 	const struct neigh_table *n, uint32_t *cursor, struct neigh_info *out, unsigned int max);
 
@@ -411,6 +413,9 @@ static inline uint16_t net_mtu(const struct net_worker *w, uint8_t port)
 
 	return link->mtu ? link->mtu : w->nics[link->nic]->mtu;
 }
+
+/* Packets that wait for neighbours, and how many may. Any core. */
+void net_held(const struct net_worker *w, uint64_t *used, uint64_t *max);
 
 /* Frees the packet and counts it. */
 void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason);

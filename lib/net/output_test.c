@@ -477,6 +477,49 @@ static void test_hold_bounds(void **state)
 	lab_close();
 }
 
+/* Without room a packet that has waited for long makes some, and not one that came just now. */
+static void test_hold_displaces(void **state)
+{
+	struct neigh_conf conf = neigh_defaults;
+	char text[ADDR_TEXT];
+
+	conf.hold_max = 20;
+	lab_open(1, 2, &conf);
+	for (unsigned int i = 0; i < 10; i++)
+		push4(lab.w[0], "10.0.0.9", (uint8_t)i);
+	lab_pass(150);
+	for (unsigned int i = 0; i < 10; i++) {
+		snprintf(text, sizeof(text), "10.0.0.%u", 100 + i);
+		push4(lab.w[0], text, 1);
+	}
+	assert_int_equal(lab_drops(DROP_hold_full), 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "10.0.0.%u", 110 + i);
+		push4(lab.w[0], text, 1);
+	}
+	assert_int_equal(lab_drops(DROP_hold_full), 4);
+	assert_int_equal(lab.w[0]->held, 20);
+	/* The last six are still there, in order. */
+	lab_forget_sent();
+	lab_answer("10.0.0.9", LAN, 9);
+	assert_int_equal(lab.n_sent, 6);
+	for (unsigned int i = 0; i < 6; i++)
+		assert_int_equal(mark_of(lab.sent[i].m), 4 + i);
+	/* A group of which nothing is left ends. */
+	for (unsigned int i = 0; i < 6; i++)
+		push4(lab.w[0], "10.0.0.130", 1);
+	assert_int_equal(lab_drops(DROP_hold_full), 4);
+	push4(lab.w[0], "10.0.0.131", 1);
+	assert_int_equal(lab_drops(DROP_hold_full), 5);
+	lab_pass(150);
+	for (unsigned int i = 0; i < 20; i++)
+		push4(lab.w[0], "10.0.0.132", 1);
+	assert_int_equal(lab_drops(DROP_hold_full), 5 + 20);
+	lab_pass(6000);
+	assert_int_equal(lab.w[0]->held, 0);
+	lab_close();
+}
+
 static void test_hold_failure(void **state)
 {
 	struct addr peer = A("10.0.0.9");
@@ -679,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_ring_full),
 		cmocka_unit_test(test_hold_order),
 		cmocka_unit_test(test_hold_bounds),
+		cmocka_unit_test(test_hold_displaces),
 		cmocka_unit_test(test_hold_failure),
 		cmocka_unit_test(test_hold_alone),
 		cmocka_unit_test(test_hold_many),
