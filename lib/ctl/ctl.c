@@ -210,6 +210,7 @@ void ctl_turn(struct ctl *c, int timeout_ms)
 	/* Perhaps there is another snapshot now. */
 	clock_advance(c);
 	work += net_turn(c);
+	alarm_turn(&c->alarms, &c->target, c->now);
 	work += rpc_poll(c);
 	clock_advance(c);
 	listener_poll(c, c->listener);

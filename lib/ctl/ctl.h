@@ -10,6 +10,7 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
+#include "ctl/alarm.h"
 #include "ctl/config.h"
 
 struct ctl;
@@ -35,8 +36,9 @@ struct ctl {
 	bool stop;
 	bool busy; /* the last turn found work: come back soon */
 	uint64_t tsc_hz;
-	uint64_t now;      /* ms since the time-stamp counter was 0, as at the start of this turn */
-	uint64_t started;  /* now at ctl_open() */
+	uint64_t now;     /* ms since the time-stamp counter was 0, as at the start of this turn */
+	uint64_t started; /* now at ctl_open() */
+	struct alarms alarms;
 	uint64_t links_at; /* when links are looked at next */
 };
 

@@ -253,11 +253,13 @@ static void test_network(void **state)
 			"invalid parameters: limit: 0; needed is an integer from 1 to 10000" },
 		{ "worker.list", NULL, "[]", 0, NULL },
 		{ "worker.list", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
+		{ "alarm.list", NULL, "[]", 0, NULL },
+		{ "alarm.list", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },
 		{ "stats.show", NULL,
 			"{'total':{'active':0,'connections':0,'refused':0,'rx_packets':0,'dropped':"
 			"0,"
 			"'cycles_per_packet':0},'services':[" WEB "],'servers':[" WEB_A "," WEB_B
-			"],'workers':[],"
+			"],'workers':[],'alarms':[],"
 			"'drops':[]}",
 			0, NULL },
 		{ "stats.show", "{'x':1}", NULL, RPC_INVALID_PARAMS, NO_KEYS },

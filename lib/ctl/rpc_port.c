@@ -29,7 +29,6 @@ static void show_nic(json_t *o, const struct nic *nic)
 		NULL };
 	static const char *const tx[] = { "ip-checksum", "l4-checksum", "vlan", "multi-segment",
 		NULL };
-	struct nic_stats stats;
 
 	json_object_set_new(o, "driver", json_string(nic->driver));
 	json_object_set_new(o, "interface", json_string(nic->iface));
@@ -38,12 +37,6 @@ static void show_nic(json_t *o, const struct nic *nic)
 	json_object_set_new(o, "tx_offloads", offloads(nic->tx_offloads, tx));
 	json_object_set_new(o, "link_source", json_string(nic->link_real ? "driver" : "kernel"));
 	json_object_set_new(o, "link_changes", json_integer(nic->link_changes));
-	if (nic_stats_read(nic, &stats) < 0)
-		return;
-	json_object_set_new(o, "rx_missed", json_integer((json_int_t)stats.rx_missed));
-	json_object_set_new(o, "rx_errors", json_integer((json_int_t)stats.rx_errors));
-	json_object_set_new(o, "rx_no_buffer", json_integer((json_int_t)stats.rx_nombuf));
-	json_object_set_new(o, "tx_errors", json_integer((json_int_t)stats.tx_errors));
 }
 
 /* The kernel's share; `to` is to the kernel. */

@@ -60,10 +60,12 @@ static void stats_show(struct ctl *c, const json_t *params, struct rpc_call *cal
 	json_t *services = view_services(c), *ports = view_ports(c), *workers = view_workers(c);
 	json_t *drops = drops_view(c, false);
 
-	rpc_result(call, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "total",
-				 total_view(services, ports, workers, drops), "services", services,
-				 "servers", view_servers(c, NULL), "ports", ports, "workers",
-				 workers, "drops", drops));
+	alarm_look(&c->alarms, &c->target);
+	rpc_result(call,
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "total",
+			total_view(services, ports, workers, drops), "alarms",
+			alarm_view(&c->alarms, &c->target, false), "services", services, "servers",
+			view_servers(c, NULL), "ports", ports, "workers", workers, "drops", drops));
 }
 
 static void stats_drops(struct ctl *c, const json_t *params, struct rpc_call *call)

@@ -195,6 +195,19 @@ static void port_counters(json_t *o, const struct ctl *c, uint8_t id)
 	set_count(o, "tx_bytes", sum.tx_bytes);
 }
 
+/* What the device itself has lost. */
+static void nic_counters(json_t *o, const struct nic *nic)
+{
+	struct nic_stats stats;
+
+	if (nic_stats_read(nic, &stats) < 0)
+		return;
+	set_count(o, "rx_missed", stats.rx_missed);
+	set_count(o, "rx_errors", stats.rx_errors);
+	set_count(o, "rx_no_buffer", stats.rx_nombuf);
+	set_count(o, "tx_errors", stats.tx_errors);
+}
+
 /* The devices of a bond. */
 static json_t *members(const struct nic *nic)
 {
@@ -231,6 +244,7 @@ json_t *view_port(const struct ctl *c, const struct port *p)
 			json_object_set_new(o, "members", members(nic));
 		json_object_set_new(
 			o, "steering", json_string(steering_text(c->target.workers, nic)));
+		nic_counters(o, nic);
 	}
 	port_counters(o, c, p->id);
 	return o;

@@ -64,6 +64,9 @@ struct lport_table {
 	struct rte_hash *sets; /* struct key -> struct set */
 	struct rest_list rest; /* those without a port in use, the longest first */
 	uint64_t n_sets, ports;
+	struct set *fullest; /* what is shown; NULL: a set that is gone */
+	uint32_t shown_seq;  /* odd while shown is written */
+	struct lport_fullest shown;
 	unsigned int max_sets;
 	int socket;
 };
@@ -169,6 +172,45 @@ static uint16_t set_take(const struct lport_table *t, struct set *s)
 	return (uint16_t)port;
 }
 
+/* ---- the fullest set ------------------------------------------------------------------------ */
+
+/* Another set is the fullest. */
+static void show(struct lport_table *t, struct set *s)
+{
+	t->fullest = s;
+	__atomic_store_n(&t->shown_seq, t->shown_seq + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	t->shown = (struct lport_fullest){
+		.source = s->key.source,
+		.server = { .addr = s->key.server, .port = rte_be_to_cpu_16(s->key.port) },
+		.max = LPORT_COUNT / t->steer->n_workers,
+	};
+	__atomic_store_n(&t->shown_seq, t->shown_seq + 1, __ATOMIC_RELEASE);
+}
+
+/* A set has one port in use more, or less. */
+static inline void show_used(struct lport_table *t, struct set *s)
+{
+	if (s != t->fullest) {
+		if (t->fullest && t->fullest->used >= s->used)
+			return;
+		show(t, s);
+	}
+	__atomic_store_n(&t->shown.used, s->used, __ATOMIC_RELAXED);
+}
+
+void lport_fullest(const struct lport_table *t, struct lport_fullest *out)
+{
+	uint32_t seq;
+
+	do {
+		seq = __atomic_load_n(&t->shown_seq, __ATOMIC_ACQUIRE);
+		*out = t->shown;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (seq & 1 || seq != __atomic_load_n(&t->shown_seq, __ATOMIC_RELAXED));
+	out->used = __atomic_load_n(&t->shown.used, __ATOMIC_RELAXED);
+}
+
 /* ---- sets ----------------------------------------------------------------------------------- */
 
 static void set_free(struct lport_table *t, struct set *s)
@@ -176,6 +218,8 @@ static void set_free(struct lport_table *t, struct set *s)
 	TAILQ_REMOVE(&t->rest, s, rest);
 	rte_hash_del_key(t->sets, &s->key);
 	counter_add(&t->n_sets, UINT64_MAX);
+	if (t->fullest == s)
+		t->fullest = NULL;
 	rte_free(s);
 }
 
@@ -243,6 +287,7 @@ enum drop_reason lport_take(struct lport_table *t, struct tuple *back, uint32_t 
 		return DROP_no_local_port;
 	if (s->used++ == 0)
 		TAILQ_REMOVE(&t->rest, s, rest);
+	show_used(t, s);
 	counter_add(&t->ports, 1);
 	back->dport = rte_cpu_to_be_16(port);
 	return DROP_none;
@@ -260,7 +305,10 @@ void lport_give(struct lport_table *t, const struct tuple *back, uint32_t now_ms
 	bit_set(s->free, port);
 	bit_set(s->may_have, port / 64);
 	counter_add(&t->ports, UINT64_MAX);
-	if (--s->used == 0) {
+	s->used--;
+	if (s == t->fullest)
+		show_used(t, s);
+	if (s->used == 0) {
 		s->idle_ms = now_ms;
 		TAILQ_INSERT_TAIL(&t->rest, s, rest);
 		sets_reap(t, now_ms);

@@ -55,4 +55,14 @@ struct lport_stats {
 /* Any core; values of slightly different moments. */
 void lport_stats(const struct lport_table *t, struct lport_stats *out);
 
+/* The source and server with most ports in use, as far as known: where another pair comes to have
+ * more, it is known with its next flow. max 0: there has been none yet. */
+struct lport_fullest {
+	struct addr source;
+	struct endpoint server;
+	uint32_t used, max;
+};
+/* Any core. */
+void lport_fullest(const struct lport_table *t, struct lport_fullest *out);
+
 #endif

@@ -293,6 +293,53 @@ static void test_random(void **state)
 	workers_free(&w);
 }
 
+static void assert_fullest(struct lport_table *t, const char *server, uint32_t used)
+{
+	struct lport_fullest f;
+	char text[ADDR_TEXT];
+
+	lport_fullest(t, &f);
+	assert_string_equal(addr_format(&f.server.addr, text), server);
+	assert_string_equal(addr_format(&f.source, text), "10.0.0.1");
+	assert_int_equal(f.server.port, 80);
+	assert_int_equal(f.used, used);
+	assert_int_equal(f.max, LPORT_COUNT);
+}
+
+/* The set with most ports in use, also when it has fewer again, and when it is gone. */
+static void test_fullest(void **state)
+{
+	struct tuple a[3], b[3], c[4];
+	struct lport_fullest f;
+	struct workers w;
+
+	workers_make(&w, 1, 2);
+	lport_fullest(w.table[0], &f);
+	assert_int_equal(f.max, 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		a[i] = answers("10.0.0.11", 80, "10.0.0.1");
+		take(w.table[0], &a[i]);
+		assert_fullest(w.table[0], "10.0.0.11", i + 1);
+		b[i] = answers("10.0.0.12", 80, "10.0.0.1");
+		take(w.table[0], &b[i]);
+		assert_fullest(w.table[0], "10.0.0.11", i + 1);
+	}
+	lport_give(w.table[0], &a[0], 0);
+	assert_fullest(w.table[0], "10.0.0.11", 2);
+	lport_give(w.table[0], &b[0], 0);
+	take(w.table[0], &b[0]);
+	assert_fullest(w.table[0], "10.0.0.12", 3);
+	for (unsigned int i = 0; i < 3; i++) /* which makes it the one to go */
+		lport_give(w.table[0], &b[i], 0);
+	assert_fullest(w.table[0], "10.0.0.12", 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		c[i] = answers("10.0.0.13", 80, "10.0.0.1");
+		take(w.table[0], &c[i]);
+		assert_fullest(w.table[0], "10.0.0.13", i + 1);
+	}
+	workers_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_reuse_distance),
 		cmocka_unit_test(test_reuse_distance_workers),
 		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_fullest),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_random),

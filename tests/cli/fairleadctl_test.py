@@ -95,7 +95,7 @@ REQUESTS = [
 WRONG = [
     (["sevice", "list"], 'fairleadctl: no command "sevice"; did you mean "service"?\n'),
     (["zebra"], 'fairleadctl: no command "zebra"; there is: service pool server session persistence access port '
-                'neighbour route worker stats config daemon rpc\n'),
+                'neighbour route worker stats alarm config daemon rpc\n'),
     (["server", "drian", "web", "a"], 'fairleadctl: no verb "drian"; did you mean "drain"?\n'),
     (["route", "xyzzy"], 'fairleadctl: no verb "xyzzy"; there is: list\n'),
     (["route"], "fairleadctl: route what?\n"),
@@ -271,7 +271,7 @@ def check_help(path):
     same("exit", everything.returncode, DONE)
     same("nothing said", (ctl(path).returncode, ctl(path).stdout), (USAGE, everything.stdout))
     nouns = [line.split()[0] for line in everything.stdout.splitlines() if line.startswith("  ") and line[2].islower()]
-    assert len(nouns) == 14, nouns
+    assert len(nouns) == 15, nouns
     for noun in nouns:
         of_noun = ctl(path, noun, "--help")
         same(noun, (of_noun.returncode, of_noun.stdout), (DONE, ctl(path, "help", noun).stdout))

@@ -12,13 +12,10 @@
 
 #include <cmocka.h>
 
-#include "harness.h"
 #include "l4/conn.h"
 #include "l4/evict.h"
 #include "sched/limit.h"
-
-#define TCP    6
-#define UDP    17
+#include "talk.h"
 
 #define CLIENT "198.51.100.7"
 #define DR     "192.0.2.10"
@@ -36,12 +33,6 @@ static struct harness *small(uint32_t flows)
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */
-
-struct where {
-	const char *name;
-	uint8_t proto;
-	const char *client, *vip;
-};
 
 static const struct where two_way[] = {
 	{ "NAT, IPv4, TCP", TCP, "198.51.100.7", "192.0.2.20" },
@@ -62,93 +53,10 @@ static const struct where one_way[] = {
 	{ "tunnel, IPv4, TCP", TCP, "198.51.100.7", "192.0.2.40" },
 };
 
-struct talk {
-	struct harness *h;
-	const struct where *at;
-	uint16_t sport;
-	struct frame last; /* as the server got it */
-};
-
-static struct talk talk_of(struct harness *h, const struct where *at, uint16_t sport)
-{
-	return (struct talk){ .h = h, .at = at, .sport = sport };
-}
-
-static struct frame client_frame(const struct where *at, uint16_t sport, uint8_t flags)
-{
-	return frame_make(at->proto, at->client, sport, at->vip, 80, at->proto == TCP ? flags : 0);
-}
-
-static void client_says(struct talk *t, uint8_t flags)
-{
-	struct frame f = client_frame(t->at, t->sport, flags);
-
-	t->last = harness_through(t->h, WAN, &f, LAN);
-}
-
-static void server_says(struct talk *t, uint8_t flags)
-{
-	struct frame f = t->last;
-
-	memcpy(f.src, t->last.dst, 16);
-	memcpy(f.dst, t->last.src, 16);
-	f.sport = t->last.dport;
-	f.dport = t->last.sport;
-	f.flags = t->at->proto == TCP ? flags : 0;
-	f.ttl = 64;
-	memset(f.eth_dst, 0, 6);
-	memset(f.eth_src, 0, 6);
-	harness_through(t->h, LAN, &f, WAN);
-}
-
-static void establish(struct talk *t)
-{
-	client_says(t, FRAME_SYN);
-	server_says(t, FRAME_SYN | FRAME_ACK);
-	client_says(t, FRAME_ACK);
-}
-
-/* Data passes both ways, and to the server that had it before. */
-static void goes_on(struct talk *t)
-{
-	const struct frame before = t->last;
-
-	client_says(t, FRAME_ACK | FRAME_PSH);
-	assert_memory_equal(before.eth_dst, t->last.eth_dst, 6);
-	server_says(t, FRAME_ACK | FRAME_PSH);
-}
-
-/* The first packet comes again, and goes where it went. */
-static void says_again(struct talk *t)
-{
-	const struct frame before = t->last;
-
-	client_says(t, FRAME_SYN);
-	assert_memory_equal(before.eth_dst, t->last.eth_dst, 6);
-}
-
-/* So many more packets of the client go where the first one went. */
-static void keeps_server(struct talk *t, unsigned int n)
-{
-	const struct frame before = t->last;
-
-	while (n-- > 0) {
-		client_says(t, FRAME_ACK);
-		assert_memory_equal(before.eth_dst, t->last.eth_dst, 6);
-	}
-}
-
-static void first_packet(struct harness *h, const struct where *at, uint16_t sport)
-{
-	struct frame f = client_frame(at, sport, FRAME_SYN);
-
-	harness_send(h, WAN, &f);
-}
-
 /* First packets that went without an entry. */
 static uint64_t stateless(struct harness *h, const struct where *at)
 {
-	const struct frame f = client_frame(at, 1, 0);
+	const struct frame f = talk_frame(at, 1, 0);
 	const struct addr vip =
 		f.family == 6 ? addr_from_v6(f.dst)
 			      : addr_from_v4(rte_cpu_to_be_32((uint32_t)f.dst[0] << 24 |
@@ -200,26 +108,26 @@ static void test_evict(void **state)
 
 	for (uint16_t i = 0; i < KEPT; i++) {
 		kept[i] = talk_of(h, at, (uint16_t)(5000 + i));
-		establish(&kept[i]);
+		talk_establish(&kept[i]);
 	}
 	for (uint16_t i = KEPT; i < ENTRIES; i++)
-		first_packet(h, at, (uint16_t)(5000 + i));
+		talk_first(h, at, (uint16_t)(5000 + i));
 	harness_forget(h);
 	assert_int_equal(harness_flows(h), ENTRIES);
 	assert_embryos(h);
 	/* They have had no time yet. */
-	struct frame f = client_frame(at, 8000, FRAME_SYN);
+	struct frame f = talk_frame(at, 8000, FRAME_SYN);
 	harness_dropped(h, WAN, &f, DROP_flow_table_full);
 	assert_int_equal(l4_of(h)->evicted, 0);
 
 	harness_advance(h, EVICT_AGE_MS + 10);
 	full = harness_drops(h, DROP_flow_table_full);
 	for (uint16_t i = 0; i < 400; i++) {
-		first_packet(h, at, (uint16_t)(10000 + i));
+		talk_first(h, at, (uint16_t)(10000 + i));
 		if (i == 200) { /* amid the flood */
 			harness_forget(h);
 			harness_advance(h, EVICT_AGE_MS);
-			establish(&late);
+			talk_establish(&late);
 		}
 		harness_forget(h);
 		harness_advance(h, 1);
@@ -229,8 +137,8 @@ static void test_evict(void **state)
 	assert_true(harness_drops(h, DROP_flow_table_full) > full); /* those had no time */
 	assert_embryos(h);
 	for (uint16_t i = 0; i < KEPT; i++)
-		goes_on(&kept[i]);
-	goes_on(&late);
+		talk_goes_on(&kept[i]);
+	talk_goes_on(&late);
 	assert_int_equal(local_ports(h), strchr(at->name, 'F') ? ENTRIES : 0);
 
 	/* A second after, it is as if nothing had been. */
@@ -238,7 +146,7 @@ static void test_evict(void **state)
 	for (uint16_t i = 0; i < 8; i++) {
 		struct talk t = talk_of(h, at, (uint16_t)(20000 + i));
 
-		establish(&t);
+		talk_establish(&t);
 	}
 	harness_destroy(h);
 }
@@ -248,24 +156,24 @@ static void test_established_stay(void **state)
 {
 	struct harness *h = small(ENTRIES);
 	struct talk t[ENTRIES];
-	struct frame f = client_frame(&two_way[0], 9000, FRAME_SYN);
+	struct frame f = talk_frame(&two_way[0], 9000, FRAME_SYN);
 	struct flow_filter one = { .any_client = true, .state = CONN_RESET };
 
 	for (uint16_t i = 0; i < ENTRIES; i++) {
 		t[i] = talk_of(h, &two_way[0], (uint16_t)(5000 + i));
-		establish(&t[i]);
+		talk_establish(&t[i]);
 	}
 	harness_advance(h, 1000);
 	for (int i = 0; i < 100; i++)
 		harness_dropped(h, WAN, &f, DROP_flow_table_full);
 	for (uint16_t i = 0; i < ENTRIES; i++)
-		goes_on(&t[i]);
+		talk_goes_on(&t[i]);
 	assert_int_equal(l4_of(h)->evicted, 0);
 	/* IPv6 has room of its own. */
-	first_packet(h, &two_way[2], 9000);
+	talk_first(h, &two_way[2], 9000);
 	assert_int_equal(harness_flows(h), ENTRIES + 1);
 	harness_forget(h);
-	client_says(&t[7], FRAME_RST);
+	talk_client(&t[7], FRAME_RST);
 	assert_int_equal(harness_count(h, REQUEST_FLUSH, &one), 1);
 	harness_through(h, WAN, &f, LAN);
 	assert_embryos(h);
@@ -276,16 +184,16 @@ static void test_established_stay(void **state)
 static void test_evict_needle(void **state)
 {
 	struct harness *h = small(1024);
-	struct frame f = client_frame(&two_way[0], 9000, FRAME_SYN);
+	struct frame f = talk_frame(&two_way[0], 9000, FRAME_SYN);
 	struct talk t;
 	unsigned int tries = 0;
 
 	for (uint16_t i = 0; i < 1024; i++) {
 		t = talk_of(h, &two_way[0], (uint16_t)(10000 + i));
 		if (i == 700)
-			first_packet(h, &two_way[0], t.sport);
+			talk_first(h, &two_way[0], t.sport);
 		else
-			establish(&t);
+			talk_establish(&t);
 		harness_forget(h);
 	}
 	harness_advance(h, 1000);
@@ -304,7 +212,7 @@ static void test_evict_needle(void **state)
 		harness_send(h, WAN, &f);
 	}
 	harness_forget(h);
-	goes_on(&t);
+	talk_goes_on(&t);
 	harness_destroy(h);
 }
 
@@ -317,12 +225,12 @@ static void test_evict_gives_back(void **state)
 	struct frame f;
 
 	for (uint16_t i = 0; i < ENTRIES; i++)
-		first_packet(h, &limited, (uint16_t)(5000 + i));
+		talk_first(h, &limited, (uint16_t)(5000 + i));
 	assert_int_equal(limit_taken(l4_of(h)->sched, a->slot), 10);
 	for (uint16_t round = 1; round < 20; round++) {
 		harness_advance(h, EVICT_AGE_MS);
 		for (uint16_t i = 0; i < ENTRIES / 2; i++)
-			first_packet(h, &limited, (uint16_t)(5000 + round * ENTRIES + i));
+			talk_first(h, &limited, (uint16_t)(5000 + round * ENTRIES + i));
 		assert_int_equal(limit_taken(l4_of(h)->sched, a->slot), 10);
 		assert_int_equal(harness_flows(h), ENTRIES);
 	}
@@ -343,7 +251,7 @@ static void test_index_full(void **state)
 {
 	struct harness *h = harness_create(&(struct harness_conf){
 		.file = "full.json", .workers = 1, .flows_v4 = 2048, .flows_v6 = 32 });
-	struct frame f = client_frame(&two_way[0], 80, FRAME_SYN);
+	struct frame f = talk_frame(&two_way[0], 80, FRAME_SYN);
 	uint32_t opened = 0, client = 0;
 	uint64_t full = 0;
 
@@ -385,7 +293,7 @@ static void test_stateless_when_full(void **state)
 	struct frame f;
 
 	for (uint16_t i = 0; i < ENTRIES; i++)
-		first_packet(h, &two_way[0], (uint16_t)(5000 + i));
+		talk_first(h, &two_way[0], (uint16_t)(5000 + i));
 	harness_forget(h);
 	harness_advance(h, 1000);
 	for (size_t i = 0; i < RTE_DIM(one_way); i++) {
@@ -393,8 +301,8 @@ static void test_stateless_when_full(void **state)
 
 		if (strchr(one_way[i].client, ':'))
 			continue;
-		client_says(&t, FRAME_SYN);
-		keeps_server(&t, 5);
+		talk_client(&t, FRAME_SYN);
+		talk_more(&t, 5);
 		assert_int_equal(stateless(h, &one_way[i]), one_way[i].proto == TCP ? 1 : 6);
 	}
 	f = frame_make(UDP, CLIENT, 9000, "192.0.2.50", 80, 0);
@@ -435,26 +343,26 @@ static void test_rate_one_way(void **state)
 	set_rate(h, NULL, RATE);
 	for (uint16_t i = 0; i < FLOOD; i++) {
 		t[i] = talk_of(h, at, (uint16_t)(5000 + i));
-		client_says(&t[i], FRAME_SYN);
+		talk_client(&t[i], FRAME_SYN);
 	}
 	assert_int_equal(harness_flows(h), RATE);
 	assert_int_equal(stateless(h, at), FLOOD - RATE);
 	/* The other family has its own. */
-	first_packet(h, v6 ? &one_way[0] : &one_way[2], 5000);
+	talk_first(h, v6 ? &one_way[0] : &one_way[2], 5000);
 	harness_forget(h);
 	assert_int_equal(harness_flows(h), RATE + 1);
 	for (uint16_t i = 0; i < FLOOD; i++)
 		if (at->proto == TCP)
-			keeps_server(&t[i], 1);
+			talk_more(&t[i], 1);
 	without = stateless(h, at);
 	harness_advance(h, 1000);
 	/* Some of those now get entries, with the server they have. */
 	for (uint16_t i = FLOOD - RATE; i < FLOOD; i++)
-		says_again(&t[i]);
+		talk_again(&t[i]);
 	assert_int_equal(stateless(h, at), without);
 	assert_int_equal(harness_flows(h), 2 * RATE + 1);
 	for (uint16_t i = 0; i < FLOOD; i++)
-		keeps_server(&t[i], 1);
+		talk_more(&t[i], 1);
 	assert_int_equal(harness_all_drops(h), 0);
 
 	/* Long after, the scheduler picks: one after the other. */
@@ -463,7 +371,7 @@ static void test_rate_one_way(void **state)
 	for (uint16_t i = 0; i < 4; i++) {
 		struct talk u = talk_of(h, at, (uint16_t)(6000 + i));
 
-		client_says(&u, FRAME_SYN);
+		talk_client(&u, FRAME_SYN);
 		for (uint16_t k = 0; k < i; k++)
 			assert_memory_not_equal(t[k].last.eth_dst, u.last.eth_dst, 6);
 		t[i].last = u.last;
@@ -483,13 +391,13 @@ static void test_rate_assigned(void **state)
 	set_rate(h, NULL, 10);
 	for (uint16_t i = 0; i < 200; i++) {
 		t[i] = talk_of(h, &backed, (uint16_t)(5000 + i));
-		client_says(&t[i], FRAME_SYN);
+		talk_client(&t[i], FRAME_SYN);
 	}
 	assert_in_range(harness_flows(h), 10, 30);
 	for (int round = 0; round < 10; round++) {
 		harness_advance(h, 1000);
 		for (uint16_t i = 0; i < 200; i++)
-			says_again(&t[i]);
+			talk_again(&t[i]);
 	}
 	assert_true(harness_flows(h) > 100);
 	assert_int_equal(harness_all_drops(h), 0);
@@ -510,13 +418,13 @@ static void test_rate_two_way(void **state)
 		struct frame f;
 
 		set_rate(h, names[i], 50);
-		establish(&kept);
-		for (f = client_frame(at, 5000, FRAME_SYN); f.sport < 5049; f.sport++)
+		talk_establish(&kept);
+		for (f = talk_frame(at, 5000, FRAME_SYN); f.sport < 5049; f.sport++)
 			harness_through(h, WAN, &f, LAN);
 		for (; f.sport < 5100; f.sport++)
 			harness_dropped(h, WAN, &f, DROP_flow_rate);
-		goes_on(&kept);
-		first_packet(h, other, 4000); /* it is this service's alone */
+		talk_goes_on(&kept);
+		talk_first(h, other, 4000); /* it is this service's alone */
 		assert_non_null(harness_next(h, NULL));
 		harness_advance(h, 500);
 		for (; f.sport < 5125; f.sport++)
@@ -525,7 +433,7 @@ static void test_rate_two_way(void **state)
 		harness_advance(h, 1000);
 		for (; f.sport < 5175; f.sport++)
 			harness_through(h, WAN, &f, LAN);
-		goes_on(&kept);
+		talk_goes_on(&kept);
 		harness_destroy(h);
 	}
 }
@@ -541,26 +449,26 @@ static void test_rate_tied(void **state)
 	struct frame f, first;
 
 	set_rate(h, NULL, 5);
-	client_says(&t, FRAME_SYN);
+	talk_client(&t, FRAME_SYN);
 	first = t.last;
 	for (t.sport = 4001; t.sport < 4020; t.sport++) {
-		client_says(&t, FRAME_SYN);
+		talk_client(&t, FRAME_SYN);
 		assert_memory_equal(first.eth_dst, t.last.eth_dst, 6);
 	}
 	for (uint16_t i = 0; i < 20; i++)
-		first_packet(h, &limited, (uint16_t)(5000 + i));
+		talk_first(h, &limited, (uint16_t)(5000 + i));
 	harness_forget(h);
 	assert_int_equal(harness_flows(h), 40);
 	set_rate(h, "dr-limited", 30);
 	harness_advance(h, 1000);
-	f = client_frame(&limited, 6000, 0);
+	f = talk_frame(&limited, 6000, 0);
 	for (uint16_t i = 0; i < 30; i++, f.sport++)
 		harness_through(h, WAN, &f, LAN);
 	harness_dropped(h, WAN, &f, DROP_flow_rate);
 	set_rate(h, "dr-kept", 1);
 	harness_advance(h, 1000);
 	for (t.sport = 7000; t.sport < 7020; t.sport++)
-		client_says(&t, FRAME_SYN);
+		talk_client(&t, FRAME_SYN);
 	assert_int_equal(stateless(h, &kept), 19);
 	assert_int_equal(limit_taken(l4_of(h)->sched, harness_server(h, "limited", "a")->slot), 10);
 	harness_destroy(h);

@@ -124,6 +124,10 @@ static void make_workers(struct harness *h)
 	for (unsigned int i = 0; i <= n; i++)
 		pools[i] = h->pool;
 	neigh.workers = n + 1;
+	if (h->conf.neighbours)
+		neigh.max = h->conf.neighbours;
+	if (h->conf.hold)
+		neigh.hold_max = h->conf.hold;
 	h->rcu = conf.rcu = rcu_create(n);
 	assert_non_null(h->rcu);
 	h->neigh = conf.neigh = neigh_create(&neigh, h->rcu);
@@ -190,6 +194,8 @@ static void tear_down(struct harness *h)
 
 static void forget(struct harness *h)
 {
+	if (h->frames != h->pool)
+		rte_mempool_free(h->frames);
 	rte_mempool_free(h->pool);
 	free(h->out);
 	free(h);
@@ -215,7 +221,11 @@ struct harness *harness_create(const struct harness_conf *conf)
 		h->conf.packets = 8192;
 	h->tsc = TSC_HZ + conf->up_ms * (uint64_t)TSC_MS;
 	snprintf(name, sizeof(name), "harness%u", serial++);
-	h->pool = test_pool(name, h->conf.packets);
+	h->pool = h->frames = test_pool(name, h->conf.packets);
+	if (conf->apart) {
+		snprintf(name, sizeof(name), "frames%u", serial++);
+		h->frames = test_pool(name, h->conf.packets);
+	}
 	for (uint16_t i = 0; i < HARNESS_NICS; i++)
 		open_nic(h, i);
 	for (unsigned int i = 0; i < RTE_DIM(hosts); i++)
@@ -235,6 +245,7 @@ void harness_destroy(struct harness *h)
 			h->conf.packets - rte_mempool_avail_count(h->pool), h->conf.packets);
 	tear_down(h);
 	assert_int_equal(rte_mempool_avail_count(h->pool), h->conf.packets);
+	assert_int_equal(rte_mempool_avail_count(h->frames), h->conf.packets);
 	forget(h);
 	left_over = NULL;
 }
@@ -549,7 +560,7 @@ static uint16_t owner_queue(const struct harness *h, const uint8_t *data, size_t
 
 bool harness_inject(struct harness *h, uint16_t nic, uint16_t queue, const void *data, size_t len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(h->pool);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(h->frames);
 
 	if (queue == ANY_QUEUE && h->conf.to_owner)
 		queue = owner_queue(h, data, len);

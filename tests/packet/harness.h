@@ -38,6 +38,8 @@ struct harness_conf {
 	uint32_t persistence;        /* entries a worker; 0: 1024 */
 	uint32_t source_rates;       /* likewise */
 	unsigned int packets;        /* mbufs; 0: 8192 */
+	bool apart;                  /* frames that are injected are of a pool of their own */
+	uint32_t neighbours, hold;   /* entries of these tables; 0: the default */
 	uint32_t up_ms;              /* how long the machine has been up */
 	bool to_owner;               /* ANY_QUEUE is the one of the packet's owner, if it has one */
 };
@@ -57,7 +59,7 @@ struct captured {
 
 struct harness {
 	struct harness_conf conf;
-	struct rte_mempool *pool;
+	struct rte_mempool *pool, *frames; /* frames: what is injected is made of */
 	struct nic *nic[HARNESS_NICS];
 	uint16_t rxqs, txqs;
 	struct rte_ring *rx[HARNESS_NICS][HARNESS_QUEUES], *tx[HARNESS_NICS][HARNESS_QUEUES];
