@@ -83,18 +83,19 @@ struct l4 {
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
 	/* Of ICMP errors about packets of flows, about outer packets, and about others. */
 	struct net_bucket flow_error_rate, tunnel_error_rate, stray_error_rate;
-	struct pace pace[2];   /* over all services that can do without entries: IPv4, IPv6 */
-	uint32_t struck_ms;    /* strain.struck_ms of the last one of all services */
-	bool struck;           /* some service may be */
-	struct strain *strain; /* by service slot */
-	struct embryos embryos[2];
-	uint64_t evicted;        /* flows that made room before their time was over */
 	uint32_t gateway_turn;   /* of local ports */
 	struct traffic *service; /* by service slot */
 	struct guarded *guarded; /* likewise */
 	struct traffic *server;  /* by server slot */
 	struct server_hop *hop;  /* likewise */
 	uint16_t packet_id;      /* of the last IPv4 header made here */
+	/* For when there is too much: pace.h, evict.h. */
+	struct pace pace[2];   /* over all services that can do without entries: IPv4, IPv6 */
+	uint32_t struck_ms;    /* strain.struck_ms of the last one of all services */
+	bool struck;           /* some service may be */
+	struct strain *strain; /* by service slot */
+	struct embryos embryos[2];
+	uint64_t evicted; /* flows that made room before their time was over */
 };
 
 struct fwd_ops {

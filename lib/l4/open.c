@@ -350,7 +350,8 @@ static void forward_new(struct l4 *l, struct pkt *p)
 		synproxy_answer(l, p, service);
 		return;
 	}
-	if (unlikely(!pace_admits(l, service, p->family == 6))) {
+	/* Answers of other workers have been admitted before they were questions. */
+	if (likely(!l->answers) && unlikely(!pace_admits(l, service, p->family == 6))) {
 		go_without(l, p, service, &tuple, DROP_flow_rate);
 		return;
 	}
