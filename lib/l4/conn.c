@@ -71,7 +71,9 @@ enum conn_state conn_next(struct flow *f, uint8_t dir, uint8_t tcp_flags)
 	case CONN_NONE:
 		return tcp_flags & TCP_SYN ? CONN_SYN : CONN_ESTABLISHED;
 	case CONN_SYN:
-		if (tcp_flags & TCP_FIN)
+		/* Nobody can have closed what the server has not answered: whoever says so would
+		 * have a flow that lasts longer and is never evicted. */
+		if ((tcp_flags & TCP_FIN) && !two_way)
 			return closing(f, dir);
 		if (two_way)
 			return dir == DIR_RETURN && (tcp_flags & TCP_SYN) && (tcp_flags & TCP_ACK)
