@@ -221,10 +221,8 @@ struct flow *flow_find_packet(const struct flow_table *t, struct pkt *p)
 
 void flow_lookup_step(struct flow_table *t, struct burst *b, unsigned int from, unsigned int to)
 {
-	for (struct pkt *p = &b->pkt[from], *end = &b->pkt[to]; p < end; p++) {
-		if (unlikely(p->verdict != PKT_GO))
-			continue;
-
+	burst_step(b, p, from, to)
+	{
 		const struct bucket *bucket = bucket_of(t, p->hash);
 		const unsigned int match = bucket_match(bucket, tag_of(p->hash));
 
@@ -239,9 +237,10 @@ void flow_lookup_step(struct flow_table *t, struct burst *b, unsigned int from, 
 
 		p->flow = entry_of(t, ref);
 		p->dir = ref_dir(ref);
-		rte_prefetch0(p->flow);
+		/* Into L2: there is room for more questions than in L1. */
+		rte_prefetch1(p->flow);
 		if (ref & REF_V6)
-			rte_prefetch0((const char *)p->flow + 64);
+			rte_prefetch1((const char *)p->flow + 64);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "evict.h"
 #include "handshake.h"
+#include "net/parse.h"
 #include "pace.h"
 #include "path.h"
 #include "sched/limit.h"
@@ -136,6 +137,8 @@ static __rte_noinline bool change_state(struct l4 *l, struct pkt *p, struct flow
 	const bool counted = flow_counts(f);
 	enum conn_state state;
 
+	if (!parse_sum_is_right(p))
+		return false;
 	if (unlikely(is_shaking(f))) {
 		handshake_packet(l, p, f);
 		return false;
@@ -234,14 +237,19 @@ static __rte_noinline bool may_go_on(struct l4 *l, struct pkt *p, struct flow *f
 	return false;
 }
 
-unsigned int l4_forward_burst(struct l4 *l, struct burst *b)
+void l4_forward_begin(struct l4 *l)
+{
+	l->moved = false;
+	l->opened = 0;
+}
+
+unsigned int l4_forward_step(struct l4 *l, struct burst *b, unsigned int from, unsigned int to)
 {
 	const uint32_t epoch = l4_epoch(l);
 	unsigned int left = 0;
 
-	l->moved = false;
-	l->opened = 0;
-	burst_foreach (b, p) {
+	burst_step(b, p, from, to)
+	{
 		struct flow *f = unlikely(l->moved) ? flow_find_packet(l->flows, p)
 						    : flow_of_packet(l->flows, p);
 
@@ -250,16 +258,17 @@ unsigned int l4_forward_burst(struct l4 *l, struct burst *b)
 			continue;
 		}
 		if (is_new_connection(f, p)) {
-			l4_close(l, f);
-			left++;
+			if (parse_sum_is_right(p)) {
+				l4_close(l, f);
+				left++;
+			}
 			continue;
 		}
 		forward(l, p, f);
 	}
 	if (unlikely(l->moved)) { /* some may have found that they are of no flow */
 		left = 0;
-		burst_foreach (b, p)
-			left++;
+		burst_step(b, p, from, to) left++;
 	}
 	return left;
 }

@@ -2,7 +2,7 @@
 /*
  * Layer 4 forwarding: what becomes of a packet that hits a flow, and of one that does not.
  *
- *   l4_forward_burst()  after the lookup, hits: connection state -> rewrite -> PKT_SEND
+ *   l4_forward_step()   after the lookup, hits: connection state -> rewrite -> PKT_SEND
  *   l4_open_burst()     misses: service -> pick -> open flow -> as a hit
  *   l4_error_burst()    ICMP errors -> flow of the quoted packet -> rewrite both -> PKT_SEND
  *   l4_expire()         once a poll: closes flows whose time is over
@@ -137,9 +137,12 @@ extern const struct fwd_ops *const fwd_table[];
 /* Before a burst, when the snapshot is another one; l->net->table is of it already. */
 void l4_set_model(struct l4 *l, const struct model *m);
 
-/* Handles the PKT_GO packets of flows: PKT_SEND, PKT_DROP or taken. Returns how many are left,
- * which have no flow. */
-unsigned int l4_forward_burst(struct l4 *l, struct burst *b);
+/* Before a burst. */
+void l4_forward_begin(struct l4 *l);
+
+/* Handles the PKT_GO packets of flows among [from, to), after their lookup: PKT_SEND, PKT_DROP or
+ * taken. Returns how many are left, which have no flow. */
+unsigned int l4_forward_step(struct l4 *l, struct burst *b, unsigned int from, unsigned int to);
 
 /* Handles those, once parse_first_burst() has judged them and they are at their owner: PKT_SEND,
  * PKT_DROP, PKT_KERNEL or taken. */

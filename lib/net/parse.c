@@ -7,7 +7,8 @@
  *
  * parse_plain() only says yes. It asks as few questions as will do, several of them at once, and
  * leaves it to parse_frame.c to ask one by one, and to name what was wrong. What is true of every
- * packet of a flow if it was true of the first is asked by parse_first_burst().
+ * packet of a flow if it was true of the first is asked by parse_first_burst(); whether the payload
+ * is what was sent, which it may read all of, by parse_sum_is_right() where it matters.
  */
 #include "parse.h"
 
@@ -25,13 +26,10 @@
 #include "wire.h"
 
 /* Frames whose first line is asked for before they are looked at. */
-#define AHEAD 12
+#define AHEAD 6
 
 /* The shortest plain frame: UDP without payload over IPv4. */
 #define PLAIN_MIN (RTE_ETHER_HDR_LEN + IPV4_LEN + UDP_LEN)
-
-/* Longer segments are summed by wire_sum(). */
-#define SUM_INLINE 128
 
 /* Type, and first byte of the IP header: version 4 and 5 words; version 6. */
 #define TYPE_MASK4  RTE_BE32(0xffffff00)
@@ -44,24 +42,7 @@
 
 /* ---- TCP and UDP ---------------------------------------------------------------------------- */
 
-/* Whether the checksum over len bytes from at on is right. At least 4, with 4 more before them. */
-static __rte_always_inline bool plain_sum(
-	uint64_t ol_flags, const uint8_t *at, uint32_t len, uint64_t pseudo)
-{
-	if (ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return true;
-	return wire_is_right(likely(len < SUM_INLINE) ? wire_sum_rest(at, len, pseudo)
-						      : wire_sum(at, len, pseudo));
-}
-
-/* The pseudo header of both families: its addresses' sum is given. */
-static __rte_always_inline uint64_t plain_pseudo(uint64_t addrs, uint8_t proto, uint32_t len)
-{
-	return wire_add(addrs, rte_cpu_to_be_16((uint16_t)len) + (uint32_t)rte_cpu_to_be_16(proto));
-}
-
-static __rte_always_inline bool plain_tcp(
-	struct pkt *p, uint64_t ol_flags, const uint8_t *l4, uint32_t len, uint64_t addrs)
+static __rte_always_inline bool plain_tcp(struct pkt *p, const uint8_t *l4, uint32_t len)
 {
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)l4;
 	const int32_t options = (tcp->data_off >> 2 & 0x3c) - TCP_LEN;
@@ -69,31 +50,23 @@ static __rte_always_inline bool plain_tcp(
 
 	p->tcp_flags = tcp->tcp_flags;
 	/* Neither is negative, nor are there more options than room. */
-	if (unlikely((options | (room - options)) < 0 ||
-		     !(TCP_FLAGS_OK >> (tcp->tcp_flags & 0x1f) & 1)))
-		return false;
-	/* The first 16 bytes are always there. */
-	addrs = wire_add(wire_add(addrs, wire_load8(l4)), wire_load8(l4 + 8));
-	return plain_sum(ol_flags, l4 + 16, len - 16, plain_pseudo(addrs, IPPROTO_TCP, len));
+	return (options | (room - options)) >= 0 && (TCP_FLAGS_OK >> (tcp->tcp_flags & 0x1f) & 1);
 }
 
 static __rte_always_inline bool plain_udp(
-	struct pkt *p, uint64_t ol_flags, const uint8_t *l4, uint32_t l4_len, uint64_t addrs)
+	struct pkt *p, const uint8_t *l4, uint32_t l4_len, uint8_t family)
 {
 	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)l4;
 	const uint32_t len = rte_be_to_cpu_16(udp->dgram_len);
 
 	p->tcp_flags = 0;
-	if (unlikely(len < UDP_LEN || len > l4_len || udp->dgram_cksum == 0))
-		return false;
-	return plain_sum(ol_flags, l4, len, plain_pseudo(addrs, IPPROTO_UDP, len));
+	return len >= UDP_LEN && len <= l4_len && (family == 4 || udp->dgram_cksum != 0);
 }
 
 /* ---- frames --------------------------------------------------------------------------------- */
 
-/* addrs: the sum of both addresses; they stand at l3 + 12 or l3 + 8. */
 static __rte_always_inline bool plain_transport(struct pkt *p, struct rte_mbuf *m, uint8_t *l3,
-	uint8_t family, uint8_t proto, uint32_t l3_len, uint64_t addrs, const struct parse_link *l,
+	uint8_t family, uint8_t proto, uint32_t l3_len, const struct parse_link *l,
 	const struct hash_index *index)
 {
 	const uint32_t l3_header = family == 4 ? IPV4_LEN : IPV6_LEN;
@@ -101,15 +74,15 @@ static __rte_always_inline bool plain_transport(struct pkt *p, struct rte_mbuf *
 	uint8_t *l4 = l3 + l3_header;
 
 	if (likely(proto == IPPROTO_TCP)) {
-		if (unlikely(!plain_tcp(p, m->ol_flags, l4, l3_len - l3_header, addrs)))
+		if (unlikely(!plain_tcp(p, l4, l3_len - l3_header)))
 			return false;
 	} else if (proto != IPPROTO_UDP ||
-		   unlikely(!plain_udp(p, m->ol_flags, l4, l3_len - l3_header, addrs))) {
+		   unlikely(!plain_udp(p, l4, l3_len - l3_header, family))) {
 		return false;
 	}
 	p->hash = family == 4 ? hash_tuple4(&index->key, l3 + 12, l4, proto)
 			      : hash_tuple6(&index->key, l3 + 8, l4, proto);
-	rte_prefetch0(hash_line(index, p->hash));
+	rte_prefetch1(hash_line(index, p->hash));
 	if (unlikely(frame_len != m->data_len)) { /* the padding of a short frame */
 		m->data_len = (uint16_t)frame_len;
 		m->pkt_len = frame_len;
@@ -157,7 +130,7 @@ static __rte_always_inline bool parse_plain(const struct hash_index *index,
 		if (!(m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_GOOD) &&
 			unlikely(!wire_is_right(wire_add(wire_add(a, b), dst))))
 			return false;
-		return plain_transport(p, m, l3, 4, l3[9], l3_len, wire_load8(l3 + 12), l, index);
+		return plain_transport(p, m, l3, 4, l3[9], l3_len, l, index);
 	}
 	if (likely((type & TYPE_MASK6) == TYPE_PLAIN6)) {
 		const uint32_t l3_len = IPV6_LEN + rte_be_to_cpu_16(load2(l3 + 4));
@@ -165,10 +138,7 @@ static __rte_always_inline bool parse_plain(const struct hash_index *index,
 		if (unlikely(RTE_ETHER_HDR_LEN + l3_len > room || l3_len < IPV6_LEN + UDP_LEN))
 			return false;
 
-		const uint64_t src = wire_add(wire_load8(l3 + 8), wire_load8(l3 + 16)),
-			       dst = wire_add(wire_load8(l3 + 24), wire_load8(l3 + 32));
-
-		return plain_transport(p, m, l3, 6, l3[6], l3_len, wire_add(src, dst), l, index);
+		return plain_transport(p, m, l3, 6, l3[6], l3_len, l, index);
 	}
 	return false;
 }

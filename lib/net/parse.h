@@ -2,7 +2,12 @@
 /*
  * From frames to struct pkt: the only place where bytes from the wire are believed or not. After
  * parse_burst() every PKT_GO packet is a well-formed, unfragmented TCP or UDP packet whose headers
- * lie in the first segment, with right checksums, not longer than its IP length says.
+ * lie in the first segment, with a right IP checksum, not longer than its IP length says.
+ *
+ * The checksum of TCP or UDP is between the ends: what passes through keeps it as right or wrong as
+ * it came, and the receiver drops what was damaged. So of packets that only pass, nearly all, the
+ * payload is not read. Whoever takes a packet at its word, to open a flow or to change a state,
+ * asks parse_sum_is_right() first.
  *
  * What it says of where it is from and for is believed in two steps: a packet whose tuple is that
  * of a flow has the addresses and ports that the flow's first packet had, so only packets without a
@@ -60,8 +65,12 @@ void parse_end(struct parse *x);
 void parse_burst(struct net_worker *w, const struct hash_index *index, struct burst *b,
 	struct rte_mbuf **mbufs, unsigned int n);
 
-/* PKT_GO packets, which have no flow: drops those from, or for, what no wire should carry, and sets
- * the flags of the others: whose their destination is. */
+/* Whether the TCP or UDP checksum of a PKT_GO packet is right, or was found so by the device. If
+ * not, the packet is dropped. */
+bool parse_sum_is_right(struct pkt *p);
+
+/* PKT_GO packets, which have no flow: drops those that are damaged, or from, or for, what no wire
+ * should carry, and sets the flags of the others: whose their destination is. */
 void parse_first_burst(const struct net_table *t, struct burst *b);
 
 #endif

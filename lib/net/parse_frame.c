@@ -273,6 +273,24 @@ void parse_frame(struct net_worker *w, const struct hash_index *index, struct pa
 		parse_marked(w, p);
 }
 
+bool parse_sum_is_right(struct pkt *p)
+{
+	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)p->l4;
+	uint32_t len = p->l4_len;
+
+	if (p->proto == IPPROTO_UDP) {
+		if (udp->dgram_cksum == 0) /* over IPv6 it would not have come so far */
+			return true;
+		len = rte_be_to_cpu_16(udp->dgram_len);
+	} else if (p->proto != IPPROTO_TCP) {
+		return true; /* parse_icmp() has summed it */
+	}
+	/* parse_frame() has written what the sender had left to its device. */
+	if ((p->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+		return true;
+	return l4_checksum(p, p->mbuf, p->l3, p->l4, p->family, p->proto, len, NULL);
+}
+
 /* ---- packets without a flow ----------------------------------------------------------------- */
 
 static inline bool is_plausible(struct pkt *p, const struct net_table *t)
@@ -290,7 +308,7 @@ void parse_first_burst(const struct net_table *t, struct burst *b)
 	burst_foreach (b, p) {
 		const uint32_t ports = load4(p->l4);
 
-		if (!is_plausible(p, t))
+		if (!is_plausible(p, t) || !parse_sum_is_right(p))
 			continue;
 		if (unlikely((ports & 0xffff) == 0 || ports >> 16 == 0))
 			pkt_drop(p, DROP_port_zero);

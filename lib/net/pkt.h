@@ -89,10 +89,13 @@ struct burst {
 	struct pkt pkt[BURST_MAX];
 };
 
-/* Every packet of the burst that still goes the straight way. */
-#define burst_foreach(b, p)                                                                        \
-	for (struct pkt *p = (b)->pkt, *p##_end = p + (b)->n; p < p##_end; p++)                    \
+/* Every packet of [from, to) that still goes the straight way, */
+#define burst_step(b, p, from, to)                                                                 \
+	for (struct pkt *p = &(b)->pkt[from], *p##_end = &(b)->pkt[to]; p < p##_end; p++)          \
 		if (p->verdict == PKT_GO)
+
+/* and every one of the burst. */
+#define burst_foreach(b, p) burst_step(b, p, 0, (b)->n)
 
 static inline void pkt_drop(struct pkt *p, enum drop_reason reason)
 {

@@ -19,9 +19,10 @@
 #include "net/parse.h"
 #include "net/poison.h"
 
-/* Packets that are parsed at a time, and how many the lookup is behind: whole steps. */
-#define STEP          8
-#define LOOKUP_BEHIND 8
+/* Packets that each stage takes at a time, and how many the lookup is behind parsing, and
+ * forwarding behind the lookup: whole steps. */
+#define STEP   8
+#define BEHIND 16
 
 const char *stage_name(enum stage s)
 {
@@ -86,28 +87,35 @@ static void run_freed(struct worker *w)
 }
 
 /*
- * Parsing fetches a packet's bucket, the lookup its flow. Memory answers many questions at once,
- * but only while there is other work: so the lookup follows some packets behind, and what it asks
- * for arrives while later packets are parsed and earlier ones forwarded.
+ * The packets of flows. Parsing fetches a packet's bucket, the lookup its flow. Memory answers
+ * several questions at once, but only while there is other work, and a core forgets those that are
+ * too many: so each stage follows some packets behind the one before, and what it needs arrives
+ * while other packets are worked on. Returns how many packets are of no flow.
  */
-static void parse_and_look_up(
+static unsigned int run_flows(
 	struct worker *w, struct rte_mbuf **mbufs, unsigned int n, uint64_t *since)
 {
 	struct flow_table *flows = w->l4.flows;
 	struct burst *b = &w->burst;
 	struct parse parse;
+	unsigned int left = 0;
 
 	parse_begin(&parse, w->net, flow_index(flows), b, mbufs, n);
-	for (unsigned int i = 0; i < n + LOOKUP_BEHIND; i += STEP) {
+	l4_forward_begin(&w->l4);
+	for (unsigned int i = 0; i < n + 2 * BEHIND; i += STEP) {
 		if (i < n)
 			parse_step(&parse, i, RTE_MIN(i + STEP, n));
 		stage_done(w, STAGE_PARSE, since);
-		if (i >= LOOKUP_BEHIND)
-			flow_lookup_step(
-				flows, b, i - LOOKUP_BEHIND, RTE_MIN(i - LOOKUP_BEHIND + STEP, n));
+		if (i >= BEHIND && i - BEHIND < n)
+			flow_lookup_step(flows, b, i - BEHIND, RTE_MIN(i - BEHIND + STEP, n));
 		stage_done(w, STAGE_LOOKUP, since);
+		if (i >= 2 * BEHIND)
+			left += l4_forward_step(
+				&w->l4, b, i - 2 * BEHIND, RTE_MIN(i - 2 * BEHIND + STEP, n));
+		stage_done(w, STAGE_FORWARD, since);
 	}
 	parse_end(&parse);
+	return left;
 }
 
 /* What is of no flow, or neither TCP nor UDP: to its owner, and there a flow of its own or a side
@@ -135,9 +143,7 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 
 	for (unsigned int i = 0; i < n; i++) /* with AddressSanitizer alone */
 		pkt_poison(mbufs[i]);
-	parse_and_look_up(w, mbufs, n, &since);
-	unknown = l4_forward_burst(&w->l4, b);
-	stage_done(w, STAGE_FORWARD, &since);
+	unknown = run_flows(w, mbufs, n, &since);
 	if (unlikely(unknown + b->odd))
 		run_others(w, b, &since);
 	if (unlikely(net_output(w->net, b) < n))

@@ -115,6 +115,54 @@ static uint64_t opened(const struct harness *h)
 	return n;
 }
 
+/* ---- damaged on the way --------------------------------------------------------------------- */
+
+/* Sends the client's segment with another last byte than its checksum covers. */
+static void client_says_damaged(struct talk *t, uint8_t flags)
+{
+	static const uint8_t payload[] = "abc";
+	struct frame f = client_frame(t, flags);
+	uint8_t data[FRAME_MAX];
+	size_t len;
+
+	f.payload = payload;
+	f.payload_len = sizeof(payload);
+	memcpy(f.eth_dst, t->h->nic[WAN]->mac.addr_bytes, 6);
+	len = frame_build(&f, data);
+	data[len - 1] ^= 1;
+	assert_true(harness_inject(t->h, WAN, 0, data, len));
+	harness_step(t->h);
+}
+
+/* Data of a connection passes, as wrong as it came: its checksum is between the ends. What would
+ * begin, end or take the place of a connection does not. */
+static void test_damaged(void **state)
+{
+	struct harness *h = balancer(1);
+	struct talk t = { .h = h, .proto = TCP, .vip = NAT, .sport = 5000 };
+	const struct captured *c;
+	struct frame f;
+
+	client_says_damaged(&t, FRAME_SYN);
+	assert_int_equal(harness_drops(h, DROP_l4_checksum), 1);
+	assert_int_equal(harness_flows(h), 0);
+	talk(&t, "SsA");
+	client_says_damaged(&t, FRAME_ACK);
+	c = harness_take(h);
+	assert_non_null(c);
+	assert_string_equal(frame_read(c->data, c->len, &f), "transport checksum");
+	assert_int_equal(harness_drops(h, DROP_l4_checksum), 1);
+	client_says_damaged(&t, FRAME_RST);
+	client_says_damaged(&t, FRAME_FIN | FRAME_ACK);
+	assert_int_equal(harness_drops(h, DROP_l4_checksum), 3);
+	talk(&t, "AFfAa");
+	client_says_damaged(&t, FRAME_SYN);
+	assert_int_equal(harness_drops(h, DROP_l4_checksum), 4);
+	assert_int_equal(opened(h), 1);
+	assert_null(harness_take(h));
+	harness_destroy(h);
+}
+
 /* ---- states and time-outs ------------------------------------------------------------------- */
 
 static const struct state_case {
@@ -883,6 +931,7 @@ int main(void)
 	ADD(test_handed_over_counted_once);
 	ADD(test_snapshot_at_the_same_place);
 	ADD(test_reuse);
+	ADD(test_damaged);
 	ADD(test_stray_dropped);
 	ADD(test_stray_reset);
 	ADD(test_stray_maglev);

@@ -198,8 +198,6 @@ static const char *read_transport(struct frame *f, const uint8_t *l3, const uint
 	}
 	if (f->proto == P_UDP && f->family == 4 && get2(l4 + 6) == 0)
 		f->no_checksum = true;
-	else if (transport_cksum(l3, f->family, f->proto, l4, len) != 0)
-		return "transport checksum";
 	if (f->proto == P_UDP && f->family == 6 && get2(l4 + 6) == 0)
 		return "UDP checksum 0 over IPv6";
 	if (f->proto == P_TCP) {
@@ -225,6 +223,8 @@ static const char *read_transport(struct frame *f, const uint8_t *l3, const uint
 	}
 	f->payload = l4 + head;
 	f->payload_len = (uint16_t)(len - head);
+	if (!f->no_checksum && transport_cksum(l3, f->family, f->proto, l4, len) != 0)
+		return "transport checksum";
 	return NULL;
 }
 

@@ -56,7 +56,7 @@ struct frame frame_make(uint8_t proto, const char *src, uint16_t sport, const ch
 size_t frame_build(const struct frame *f, uint8_t *out);
 
 /* Reads a frame: NULL, or what is wrong with it. Believes nothing: lengths, checksums, versions,
- * header lengths. f->payload points into data. */
+ * header lengths. f->payload points into data. "transport checksum": nothing else is wrong. */
 const char *frame_read(const uint8_t *data, size_t len, struct frame *f);
 
 /* NULL when both say the same, or the name of the first field that differs. */
