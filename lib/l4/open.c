@@ -289,6 +289,13 @@ static void deny(struct l4 *l, struct pkt *p, const struct service *service)
 	pkt_drop(p, DROP_denied);
 }
 
+/* Whether a new flow is within the rate of its worker and service. What comes back with an answer
+ * has been counted when it was asked about. */
+static inline bool may_begin(struct l4 *l, const struct pkt *p, const struct service *service)
+{
+	return unlikely(l->answers != NULL) || pace_admits(l, service, p->family == 6);
+}
+
 /*
  * TCP of a mode that needs a flow, of none and no SYN. While cookies are in use it may come with
  * one; what carries data and does not may have overtaken the segment that does, so that a RST would
@@ -308,7 +315,7 @@ static void forward_flowless(
 		pkt_drop(p, DROP_cookie_wrong);
 	} else if (!handshake_room(l)) {
 		pkt_drop(p, DROP_handshake_full);
-	} else if (unlikely(!pace_admits(l, service, p->family == 6))) {
+	} else if (unlikely(!may_begin(l, p, service))) {
 		go_without(l, p, service, tuple, DROP_flow_rate);
 	} else {
 		f = open_flow(l, p, service, tuple);
@@ -350,8 +357,7 @@ static void forward_new(struct l4 *l, struct pkt *p)
 		synproxy_answer(l, p, service);
 		return;
 	}
-	/* Answers of other workers have been admitted before they were questions. */
-	if (likely(!l->answers) && unlikely(!pace_admits(l, service, p->family == 6))) {
+	if (unlikely(!may_begin(l, p, service))) {
 		go_without(l, p, service, &tuple, DROP_flow_rate);
 		return;
 	}

@@ -390,6 +390,21 @@ static void test_rate_and_others(void **state)
 	harness_destroy(h);
 }
 
+/* Packets whose source was asked about elsewhere count for the new flows of their worker once. */
+static void test_rate_and_pace(void **state)
+{
+	const struct path *p = *state;
+	struct harness *h = lab(p);
+
+	configure(h, p->service, RATE, "1000");
+	configure(h, p->service, "{\"new-flows\": %s}", p->workers > 1 ? "60" : "90");
+	harness_advance(h, 1000);
+	/* A third each, more or less. */
+	assert_int_equal(opens_many(h, p, p->vip, 0x101, 1000, 90), 90);
+	assert_int_equal(harness_flows(h), 90);
+	harness_destroy(h);
+}
+
 /* A denied client uses up nothing. */
 static void test_order(void **state)
 {
@@ -444,6 +459,7 @@ static const struct {
 	{ "rate of all", test_rate_of_all, 0 },
 	{ "what counts", test_what_counts, 0 },
 	{ "rate and others", test_rate_and_others, 0 },
+	{ "rate and pace", test_rate_and_pace, 0 },
 	{ "order", test_order, 0 },
 	{ "flood", test_flood, 0 },
 };
