@@ -291,6 +291,7 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 	uint64_t packets = worker_packets(w->net);
 	json_t *queues = json_array();
 	struct lport_stats lports;
+	struct rate_stats rates = { 0 };
 	struct flow_stats flows;
 	json_t *o;
 
@@ -307,6 +308,10 @@ json_t *view_worker(const struct ctl *c, unsigned int i)
 		__atomic_load_n(&w->l4.embryos[0].n, __ATOMIC_RELAXED) +
 			__atomic_load_n(&w->l4.embryos[1].n, __ATOMIC_RELAXED));
 	set_count(o, "evicted", counter_read(&w->l4.evicted));
+	if (w->l4.rates)
+		rate_stats(w->l4.rates, &rates);
+	set_count(o, "max_sources", rates.max);
+	set_count(o, "sources_evicted", rates.evicted);
 	set_count(o, "local_ports", lports.ports);
 	set_count(o, "packets", packets);
 	set_count(o, "handed_over", counter_read(&w->steer->handed_over));

@@ -5,8 +5,8 @@
  * share one fate.
  *
  * Built on the control core for struct access (model/model.h), immutable, looked up by workers on a
- * miss. A list of 10,000 prefixes takes a few milliseconds to build, 350 KB, and some 130 cycles to
- * look up.
+ * miss. A list of 10,000 prefixes takes less than a millisecond to build, 130 KB, and some 130
+ * cycles to look up.
  */
 #ifndef GUARD_ACL_H
 #define GUARD_ACL_H
