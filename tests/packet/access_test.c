@@ -3,17 +3,8 @@
  * Who may open flows, and how fast: access lists and rates of sources, in every mode, with one
  * worker and with three. The configuration is forward.json, changed by each test while it runs.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "synproxy_lab.h"
 
-#include <cmocka.h>
-
-#include "harness.h"
-
-#define TCP 6
 #define UDP 17
 
 /* ---- the matrix ----------------------------------------------------------------------------- */
@@ -443,6 +434,54 @@ static void test_flood(void **state)
 	harness_destroy(h);
 }
 
+/* ---- with SYN cookies ----------------------------------------------------------------------- */
+
+/* What is not proven counts for no rate; what is does when its flow is opened, whichever worker it
+ * is at. Denied clients get no cookie. */
+static void test_cookies(void **unused)
+{
+	for (size_t i = 0; i < N_WAYS * 2; i++) {
+		const struct way *way = &ways[i / 2];
+		struct harness *h = harness_create(&(struct harness_conf){
+			.file = "synproxy.json", .workers = i % 2 ? 3 : 1 });
+		struct conn c[20];
+		struct options o;
+		struct frame f;
+
+		configure(h, way->service, "{\"source-rate\": {\"connections\": 2, \"burst\": %s}}",
+			"4");
+		for (uint16_t k = 0; k < 20; k++) {
+			c[k] = conn_make(h, way, (uint16_t)(5000 + k));
+			open_syn(&c[k]);
+		}
+		for (unsigned int k = 0; k < 4; k++)
+			open_ack(&c[k], 33);
+		for (unsigned int k = 4; k < 20; k++) {
+			o = client_options(&c[k]);
+			f = client_frame(&c[k], FRAME_ACK, c[k].isn + 1, c[k].cookie + 1, &o);
+			harness_dropped(h, WAN, &f, DROP_source_rate);
+		}
+		assert_int_equal(harness_flows(h), 4);
+		open_server(&c[0], server_options(&c[0]));
+		/* A little later its data comes again, and it is its turn. */
+		harness_advance(h, 500);
+		harness_forget(h);
+		open_ack(&c[9], 33);
+		assert_int_equal(guarded(h, way->service).over_rate, 16);
+
+		configure(h, NULL, "{\"access\": {\"deny\": [\"%s\"]}}", way->client);
+		assert_int_equal(harness_flows(h), 0);
+		harness_forget(h);
+		c[0] = conn_make(h, way, 7000);
+		options_write(&c[0].syn, 0);
+		f = client_frame(&c[0], FRAME_SYN, c[0].isn, 0, &c[0].syn);
+		harness_dropped(h, WAN, &f, DROP_denied);
+		f = client_frame(&c[15], FRAME_ACK, c[15].isn + 1, c[15].cookie + 1, &o);
+		harness_dropped(h, WAN, &f, DROP_denied);
+		harness_destroy(h);
+	}
+}
+
 /* ---- all ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -466,10 +505,11 @@ static const struct {
 
 int main(void)
 {
-	static char names[RTE_DIM(paths) * RTE_DIM(each_path)][64];
+	static char names[RTE_DIM(paths) * RTE_DIM(each_path) + 1][64];
 	struct CMUnitTest tests[RTE_DIM(names)];
 	size_t n = 0;
 
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_cookies);
 	for (size_t t = 0; t < RTE_DIM(each_path); t++)
 		for (size_t i = 0; i < RTE_DIM(paths); i++) {
 			if (each_path[t].proto && each_path[t].proto != paths[i].proto)
