@@ -530,14 +530,19 @@ unsigned int flow_due(struct flow_table *t, uint32_t now_ms, struct flow **out, 
 	return n + arena_due(&t->v4, now_ms, out + n, max - n);
 }
 
+void flow_prefetch_tuple(const struct flow_table *t, const struct tuple *tuple)
+{
+	rte_prefetch0(bucket_of(t, flow_hash(t, tuple)));
+}
+
 void flow_prefetch(const struct flow_table *t, const struct flow *f)
 {
 	struct tuple tuple = flow_tuple(f, DIR_FORWARD);
 
-	rte_prefetch0(bucket_of(t, flow_hash(t, &tuple)));
+	flow_prefetch_tuple(t, &tuple);
 	if (f->flags & FLOW_RETURN) {
 		tuple = flow_tuple(f, DIR_RETURN);
-		rte_prefetch0(bucket_of(t, flow_hash(t, &tuple)));
+		flow_prefetch_tuple(t, &tuple);
 	}
 }
 

@@ -191,6 +191,9 @@ struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t 
 struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
 	enum drop_reason *reason);
 
+/* Fetches what flow_open() will look at for one of its tuples. */
+void flow_prefetch_tuple(const struct flow_table *t, const struct tuple *tuple);
+
 /* Takes the flow out of index and wheel and frees the entry. */
 void flow_close(struct flow_table *t, struct flow *f);
 

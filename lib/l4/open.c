@@ -129,27 +129,33 @@ static bool make_room(struct l4 *l, const struct tuple *back)
 	return true;
 }
 
+/* An entry for a flow whose answers' tuple is back, if its mode sees answers. */
+static struct flow *enter(struct l4 *l, const struct fwd_ops *mode, const struct tuple *tuple,
+	const struct tuple *back, enum drop_reason *reason)
+{
+	struct flow *f;
+
+	if (!mode->two_way)
+		return flow_open(l->flows, tuple, NULL, reason);
+	f = flow_open(l->flows, tuple, back, reason);
+	if (!f && *reason == DROP_flow_clash && make_room(l, back))
+		f = flow_open(l->flows, tuple, back, reason);
+	if (unlikely(!f && *reason == DROP_flow_table_full))
+		f = evict_and_open(l, tuple, back, reason);
+	if (!f && mode->release)
+		mode->release(l, back);
+	return f;
+}
+
 /* An entry for the flow toward this server. */
 static struct flow *open_toward(struct l4 *l, const struct tuple *tuple,
 	const struct service *service, const struct server *server, enum drop_reason *reason)
 {
 	const struct fwd_ops *mode = fwd_table[service->mode];
 	struct tuple back;
-	struct flow *f;
 
-	if (!mode->two_way)
-		return flow_open(l->flows, tuple, NULL, reason);
-	*reason = mode->answers(l, tuple, service, server, &back);
-	if (*reason != DROP_none)
-		return NULL;
-	f = flow_open(l->flows, tuple, &back, reason);
-	if (!f && *reason == DROP_flow_clash && make_room(l, &back))
-		f = flow_open(l->flows, tuple, &back, reason);
-	if (unlikely(!f && *reason == DROP_flow_table_full))
-		f = evict_and_open(l, tuple, &back, reason);
-	if (!f && mode->release)
-		mode->release(l, &back);
-	return f;
+	*reason = mode->two_way ? mode->answers(l, tuple, service, server, &back) : DROP_none;
+	return *reason == DROP_none ? enter(l, mode, tuple, &back, reason) : NULL;
 }
 
 /* Whether the flow could go to another server: answers of the first choice could not be told from
@@ -282,6 +288,73 @@ static struct flow *open_flow(
 	return NULL;
 }
 
+/* ---- in two passes -------------------------------------------------------------------------- */
+
+/* A flow that is going to be opened: its server has been picked, the place of its answers in the
+ * index is being fetched. */
+struct opening {
+	const struct service *service;
+	const struct server *server; /* NULL: none has been picked */
+	struct tuple tuple, back;
+};
+
+/* The first pass. False: it is not as simple as that. */
+static bool choose(struct l4 *l, struct pkt *p, const struct service *service,
+	const struct tuple *tuple, struct opening *o)
+{
+	const struct fwd_ops *mode = fwd_table[service->mode];
+	const struct pool *pool = l->model->pools[service->pool];
+	const struct server *server;
+	struct sched_key key;
+	int pick;
+
+	if (unlikely(service->assigned || l->struck))
+		return false;
+	key_of_packet(tuple, &key);
+	pick = sched_pick(pool, l->sched, &key);
+	if (unlikely(pick < 0))
+		return false;
+	server = &pool->servers[pick];
+	if (mode->two_way) {
+		if (mode->answers(l, tuple, service, server, &o->back) != DROP_none)
+			return false;
+		flow_prefetch_tuple(l->flows, &o->back);
+	}
+	o->service = service;
+	o->server = server;
+	o->tuple = *tuple;
+	limit_open(l->sched, server->slot, false); /* so that the next pick sees it */
+	l4_note_opened(l, p);
+	return true;
+}
+
+/* The second. */
+static void open_chosen(struct l4 *l, struct pkt *p, const struct opening *o)
+{
+	const struct fwd_ops *mode = fwd_table[o->service->mode];
+	enum drop_reason reason;
+	struct flow *f;
+
+	limit_close(l->sched, o->server->slot); /* flow_begin() counts it */
+	f = enter(l, mode, &o->tuple, &o->back, &reason);
+	if (likely(f != NULL)) {
+		flow_begin(l, p, f, o->service, o->server, false);
+	} else if (reason == DROP_flow_clash) {
+		/* The same SYN twice in a burst, or another server is to be had. */
+		f = flow_find_packet(l->flows, p);
+		if (!f)
+			f = open_flow(l, p, o->service, &o->tuple);
+	} else if (reason == DROP_flow_table_full) {
+		go_without(l, p, o->service, &o->tuple, reason);
+	} else {
+		refuse_new(l, p, o->service, reason);
+	}
+	if (f)
+		l4_forward_hit(l, p, f);
+}
+
+/* ---- packets without a flow ----------------------------------------------------------------- */
+
 /* A packet of a client that access lists keep out, be it a first one or not. It hears nothing. */
 static void deny(struct l4 *l, struct pkt *p, const struct service *service)
 {
@@ -324,8 +397,10 @@ static void forward_flowless(
 	}
 }
 
-/* A packet to a virtual address. */
-static void forward_new(struct l4 *l, struct pkt *p)
+/* A packet to a virtual address. o: where an opening may be left for later; NULL: there is no
+ * later.
+ */
+static void forward_new(struct l4 *l, struct pkt *p, struct opening *o)
 {
 	const struct tuple tuple = pkt_tuple(p);
 	const struct service *service;
@@ -361,16 +436,19 @@ static void forward_new(struct l4 *l, struct pkt *p)
 		go_without(l, p, service, &tuple, DROP_flow_rate);
 		return;
 	}
+	if (likely(o != NULL) && choose(l, p, service, &tuple, o))
+		return;
 	f = open_flow(l, p, service, &tuple);
 	if (f)
 		l4_forward_hit(l, p, f);
 }
 
 /* unknown: why it has no flow, if that is known, or DROP_none. */
-static void forward_unknown(struct l4 *l, struct pkt *p, enum drop_reason unknown)
+static void forward_unknown(
+	struct l4 *l, struct pkt *p, enum drop_reason unknown, struct opening *o)
 {
 	if (p->flags & PKT_VIRTUAL)
-		forward_new(l, p);
+		forward_new(l, p, o);
 	else if (unknown == DROP_none && (p->flags & PKT_OURS) &&
 		 net_kernel_wants(l->model->net, p))
 		p->verdict = PKT_KERNEL;
@@ -378,17 +456,34 @@ static void forward_unknown(struct l4 *l, struct pkt *p, enum drop_reason unknow
 		pkt_drop(p, unknown == DROP_none ? DROP_not_for_us : unknown);
 }
 
+/* A packet behind one that has opened a flow, which may be its own. */
+static void forward_behind(struct l4 *l, struct pkt *p)
+{
+	struct flow *f = flow_find_packet(l->flows, p);
+
+	if (f)
+		l4_forward_hit(l, p, f);
+	if (!f || p->verdict == PKT_GO) /* or it was not of that flow after all */
+		forward_unknown(l, p, (enum drop_reason)p->reason, NULL);
+}
+
 void l4_open_burst(struct l4 *l, struct burst *b)
 {
-	burst_foreach (b, p) {
-		struct flow *f = NULL;
+	struct opening opening[BURST_MAX];
 
-		/* A packet before it may have opened its flow. */
-		if (unlikely(l4_may_be_opened(l, p)))
-			f = flow_find_packet(l->flows, p);
-		if (f)
-			l4_forward_hit(l, p, f);
-		if (!f || p->verdict == PKT_GO) /* or it was not of that flow after all */
-			forward_unknown(l, p, (enum drop_reason)p->reason);
+	burst_foreach (b, p) {
+		struct opening *o = &opening[p - b->pkt];
+
+		o->server = NULL;
+		if (likely(!l4_may_be_opened(l, p)))
+			forward_unknown(l, p, (enum drop_reason)p->reason, o);
+	}
+	burst_foreach (b, p) {
+		struct opening *o = &opening[p - b->pkt];
+
+		if (likely(o->server != NULL))
+			open_chosen(l, p, o);
+		else
+			forward_behind(l, p);
 	}
 }

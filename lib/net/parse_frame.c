@@ -135,7 +135,7 @@ static __rte_always_inline void parse_transport(struct pkt *p, struct rte_mbuf *
 
 	p->hash = family == 4 ? hash_tuple4(&index->key, l3 + 12, l4, proto)
 			      : hash_tuple6(&index->key, l3 + 8, l4, proto);
-	rte_prefetch0(hash_line(index, p->hash));
+	rte_prefetch1(hash_line(index, p->hash));
 }
 
 /* ---- IPv4 ----------------------------------------------------------------------------------- */

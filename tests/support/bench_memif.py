@@ -8,7 +8,7 @@ import time
 
 from balancer import WORKER, Balancer
 from flood import OTHERS, Flood, add_port, worker_first
-from lab import LabError, wait_for
+from lab import LabError
 from testpmd import Testpmd
 
 # flowgen of DPDK 22.11 has these built in: the MAC it sends to, and the network and port of the flows' destinations.
@@ -46,9 +46,7 @@ class Generator(Testpmd):
         super().__init__(f"{bench.prefix}-generator", OTHERS[0],
             [f"net_memif0,role=client,socket={path},socket-abstract=no,rsize=11"], bench.eal,
             ["--port-topology=loop", f"--flowgen-flows={N_FLOWS}", f"--txpkts={frame - 4}"])
-        # Not in front of everything: the balancer's control core is here, too.
-        for thread in os.listdir(f"/proc/{self.process.pid}/task"):
-            os.setpriority(os.PRIO_PROCESS, int(thread), -15)
+        worker_first(self.process.pid)
 
     def meet(self, known):
         """Sends a little and answers ARP, in turn, until known()."""
@@ -66,9 +64,7 @@ class Generator(Testpmd):
     def measure(self, seconds, busy=lambda: None):
         """Packets a second that came back, and what busy() said at the end less what it said at the beginning."""
         self.start("flowgen")
-        begun = self.counters()[0]
-        with contextlib.suppress(LabError):  # if nothing comes back, that is what it is
-            wait_for(lambda: self.counters()[0] > begun + 1000, 5, 0.1)
+        time.sleep(0.2)
         before, then, work = self.counters()[0], time.monotonic(), busy()
         time.sleep(seconds)
         after, now, more = self.counters()[0], time.monotonic(), busy()
@@ -155,9 +151,15 @@ def floods(bench):
 
 
 def layer4(bench):
-    """fairlead-bench: cycles of the pipeline alone, without any device; its own table, or two rows of it. [{goal, result}]."""
-    command = [bench.bench_program, "l4", "--json", *([] if bench.huge else ["--no-huge"])]
-    if not bench.quick:
-        return json.loads(bench.run([*command, "--suite", "--quick"]).splitlines()[-1])["rows"]
-    return [{"goal": None, "result": json.loads(bench.run([*command, "--mode", mode, "--rounds", "8"]).splitlines()[-1])}
-        for mode in ("dr", "nat")]
+    """fairlead-bench: cycles of the pipeline alone, without any device."""
+    rows = []
+    for mode in MODES:
+        for flows in bench.flows:
+            for new in (False, True):
+                command = [bench.bench_program, "l4", "--mode", mode, "--flows", str(flows), "--json",
+                    "--rounds", str(bench.l4_rounds), *(["--new"] if new else []), *([] if bench.huge else ["--no-huge"])]
+                done = bench.run(command)
+                got = json.loads(done.splitlines()[-1])
+                rows.append({"mode": mode, "flows": flows, "new": new, **{k: got.get(k) for k in (
+                    "cycles_per_packet", "dropped", "bytes_per_flow", "burst_p999_us", "stages")}})
+    return rows

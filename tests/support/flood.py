@@ -88,20 +88,12 @@ def _threads(pid):
         return []
 
 
-def _name(thread):
-    with contextlib.suppress(FileNotFoundError), open(f"/proc/{thread}/comm") as f:
-        return f.read()
-    return ""
-
-
 def worker_first(pid):
-    """The threads of a DPDK program that poll go before whatever else the machine does on their cores: one that never sleeps would
-    otherwise have less of a busy machine than one that does. Not where there are interfaces of the kernel: its own threads there, which
-    deliver what is sent, would starve."""
+    """The process goes before whatever else the machine does on its cores. Not where it uses interfaces of the kernel: the kernel's
+    own threads there, which deliver what it sends, would starve."""
     for thread in _threads(pid):
         with contextlib.suppress(ProcessLookupError):
-            if _name(thread).startswith("rte-worker"):
-                os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
+            os.setpriority(os.PRIO_PROCESS, thread, -15)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import os
 import re
 import select
-import shutil
 import subprocess
 import time
 
@@ -18,7 +17,6 @@ class Testpmd:
     words for the EAL and for testpmd itself. namespace: where its interfaces are."""
 
     def __init__(self, prefix, core, vdevs, eal=(), options=(), namespace=None):
-        self.prefix = prefix
         # By lines: otherwise what a command prints comes after the next prompt.
         command = [*(["ip", "netns", "exec", namespace] if namespace else []), "stdbuf", "-oL", TESTPMD, "--lcores", f"(0,1)@{core}",
             "--no-pci", "--no-telemetry", f"--file-prefix={prefix}", *eal, *(f"--vdev={v}" for v in vdevs), "--", "-i",
@@ -72,7 +70,6 @@ class Testpmd:
                 self.process.kill()
         self.process.wait()
         self.process.stdout.close()
-        shutil.rmtree(f"/run/dpdk/{self.prefix}", ignore_errors=True)
 
     def __enter__(self):
         return self
