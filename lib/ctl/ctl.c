@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/rcu.h"
+#include "floods.h"
 #include "listener.h"
 #include "rpc.h"
 #include "steering.h"
@@ -209,6 +210,8 @@ void ctl_turn(struct ctl *c, int timeout_ms)
 	work = config_poll(&c->target, c->now);
 	/* Perhaps there is another snapshot now. */
 	clock_advance(c);
+	if (c->floods)
+		floods_look(c->floods, &c->target, c->now);
 	work += net_turn(c);
 	alarm_turn(&c->alarms, &c->target, c->now);
 	work += rpc_poll(c);
@@ -300,7 +303,8 @@ int ctl_open(struct ctl *c, const char *socket_path, struct faults *faults)
 	c->tsc_hz = rte_get_tsc_hz();
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	c->rpc = rpc_create();
-	rc = c->epoll < 0 || !c->rpc ? -errno : signals_open(c);
+	c->floods = floods_create();
+	rc = c->epoll < 0 || !c->rpc || !c->floods ? -errno : signals_open(c);
 	if (rc == 0)
 		rc = links_open(c);
 	if (rc == 0)
@@ -327,6 +331,8 @@ void ctl_close(struct ctl *c)
 	c->listener = NULL;
 	rpc_destroy(c->rpc);
 	c->rpc = NULL;
+	floods_destroy(c->floods);
+	c->floods = NULL;
 	if (c->links)
 		link_watch_close(c->links);
 	c->links = NULL;

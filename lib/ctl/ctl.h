@@ -15,6 +15,7 @@
 
 struct ctl;
 struct rpc;
+struct floods;
 struct listener;
 
 /* Something the loop waits for; lives inside its owner, whose function is called with what epoll
@@ -28,6 +29,7 @@ struct ctl {
 	const char *config_path;  /* for "config reload" and "config save"; may be NULL */
 	struct link_watch *links; /* NULL without ports */
 	struct rpc *rpc;
+	struct floods *floods;
 	struct listener *listener;
 	int epoll;
 	int signals; /* signalfd: TERM, INT stop; HUP reloads */

@@ -8,6 +8,7 @@
 #include <rte_mempool.h>
 
 #include "config.h"
+#include "l4/synproxy.h"
 #include "net/port.h"
 
 /* Packet buffers of the control core, and what a buffer costs beside its room. */
@@ -65,7 +66,7 @@ void config_memory(const struct config *c, struct memory_plan *out)
 			  c->neighbour.hold_max * 64u + lport_bytes(lport_sets(&c->model)) +
 			  (4u << 20);
 
-	worker += frag_bytes(&c->fragments);
+	worker += frag_bytes(&c->fragments) + synproxy_bytes();
 	*out = (struct memory_plan){
 		.packets = ((uint64_t)c->limits.packets * c->n_workers + CONTROL_PACKETS +
 				   (uint64_t)c->n_kernels * KERNEL_PACKETS) *

@@ -9,6 +9,7 @@
 struct tally {
 	struct traffic service[MODEL_SERVICES_MAX];
 	struct guarded guarded[MODEL_SERVICES_MAX];
+	struct synproxy_traffic synproxy[MODEL_SERVICES_MAX];
 	struct traffic server[MODEL_SERVERS_MAX];
 	struct strain strain[MODEL_SERVICES_MAX];
 	struct port_counters port[NET_PORTS_MAX];
@@ -58,6 +59,23 @@ static struct guarded guarded_sum(const struct config_target *t, uint16_t slot)
 		sum.denied += counter_read(&g->denied);
 		sum.over_rate += counter_read(&g->over_rate);
 		sum.cut += counter_read(&g->cut);
+	}
+	return sum;
+}
+
+static struct synproxy_traffic synproxy_sum(const struct config_target *t, uint16_t slot)
+{
+	struct synproxy_traffic sum = { 0 };
+
+	for (unsigned int i = 0; t->workers && i < t->workers->n; i++) {
+		const struct synproxy_traffic *s =
+			&t->workers->worker[i]->l4.synproxy->traffic[slot];
+
+		sum.sent += counter_read(&s->sent);
+		sum.accepted += counter_read(&s->accepted);
+		sum.wrong += counter_read(&s->wrong);
+		sum.failed += counter_read(&s->failed);
+		sum.on += counter_read(&s->on);
 	}
 	return sum;
 }
@@ -120,6 +138,7 @@ int tally_change(struct config_target *t, const struct model *now, const struct 
 			t->tally->service[i] = service_sum(t, (uint16_t)i);
 			t->tally->strain[i] = strain_sum(t, (uint16_t)i);
 			t->tally->guarded[i] = guarded_sum(t, (uint16_t)i);
+			t->tally->synproxy[i] = synproxy_sum(t, (uint16_t)i);
 		}
 	}
 	for (unsigned int i = 0; i < MODEL_SERVERS_MAX; i++) {
@@ -157,6 +176,19 @@ struct guarded tally_guarded(const struct config_target *t, uint16_t slot)
 		sum.denied -= t->tally->guarded[slot].denied;
 		sum.over_rate -= t->tally->guarded[slot].over_rate;
 		sum.cut -= t->tally->guarded[slot].cut;
+	}
+	return sum;
+}
+
+struct synproxy_traffic tally_synproxy(const struct config_target *t, uint16_t slot)
+{
+	struct synproxy_traffic sum = synproxy_sum(t, slot);
+
+	if (t->tally) {
+		sum.sent -= t->tally->synproxy[slot].sent;
+		sum.accepted -= t->tally->synproxy[slot].accepted;
+		sum.wrong -= t->tally->synproxy[slot].wrong;
+		sum.failed -= t->tally->synproxy[slot].failed;
 	}
 	return sum;
 }

@@ -8,6 +8,7 @@
 #define CTL_TALLY_H
 
 #include "ctl/config.h"
+#include "l4/synproxy.h"
 
 /* When next takes now's place (NULL: at start): remembers the sums of slots and ports that have
  * another owner. 0, or -ENOMEM. */
@@ -16,6 +17,8 @@ void tally_free(struct config_target *t);
 
 struct traffic tally_service(const struct config_target *t, uint16_t slot);
 struct guarded tally_guarded(const struct config_target *t, uint16_t slot);
+/* on: how many workers answer with cookies at present. */
+struct synproxy_traffic tally_synproxy(const struct config_target *t, uint16_t slot);
 struct traffic tally_server(const struct config_target *t, uint16_t slot);
 /* Of struct strain, the counters alone. */
 struct strain tally_strain(const struct config_target *t, uint16_t slot);

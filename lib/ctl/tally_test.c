@@ -18,6 +18,7 @@ struct bed {
 	struct config_target target;
 	struct workers all;
 	struct worker worker[2], *workers[2];
+	struct synproxy synproxy[2];
 	struct net_worker net[3], *nets[3];
 	struct model *now, *next;
 	struct service service[2];
@@ -36,6 +37,9 @@ static struct bed *bed_make(void)
 		b->worker[i].l4.strain = calloc(MODEL_SERVICES_MAX, sizeof(struct strain));
 		b->worker[i].l4.guarded = calloc(MODEL_SERVICES_MAX, sizeof(struct guarded));
 		b->worker[i].l4.server = calloc(MODEL_SERVERS_MAX, sizeof(struct traffic));
+		b->synproxy[i].traffic =
+			calloc(MODEL_SERVICES_MAX, sizeof(struct synproxy_traffic));
+		b->worker[i].l4.synproxy = &b->synproxy[i];
 		b->workers[i] = &b->worker[i];
 		b->service[i].id = b->server[i].id = 100u + (unsigned int)i;
 	}
@@ -57,6 +61,7 @@ static void bed_free(struct bed *b)
 		free(b->worker[i].l4.guarded);
 		free(b->worker[i].l4.server);
 		free(b->worker[i].l4.strain);
+		free(b->synproxy[i].traffic);
 	}
 	tally_free(&b->target);
 	net_table_free(b->now->net);
@@ -74,6 +79,10 @@ static void count(struct bed *b, uint64_t n)
 		b->worker[i].l4.guarded[SLOT].denied += n;
 		b->worker[i].l4.guarded[SLOT].over_rate += n;
 		b->worker[i].l4.guarded[SLOT].cut += n;
+		b->synproxy[i].traffic[SLOT].sent += n;
+		b->synproxy[i].traffic[SLOT].accepted += n;
+		b->synproxy[i].traffic[SLOT].wrong += n;
+		b->synproxy[i].traffic[SLOT].failed += n;
 		b->worker[i].l4.server[SLOT].flows_opened += n;
 		b->worker[i].l4.server[SLOT].flows_closed += n;
 	}
@@ -87,6 +96,10 @@ static void assert_sums(struct bed *b, uint64_t sum)
 	assert_int_equal(tally_guarded(&b->target, SLOT).denied, sum);
 	assert_int_equal(tally_guarded(&b->target, SLOT).over_rate, sum);
 	assert_int_equal(tally_guarded(&b->target, SLOT).cut, sum);
+	assert_int_equal(tally_synproxy(&b->target, SLOT).sent, sum);
+	assert_int_equal(tally_synproxy(&b->target, SLOT).accepted, sum);
+	assert_int_equal(tally_synproxy(&b->target, SLOT).wrong, sum);
+	assert_int_equal(tally_synproxy(&b->target, SLOT).failed, sum);
 	assert_int_equal(tally_server(&b->target, SLOT).flows_opened, sum);
 	assert_int_equal(tally_server(&b->target, SLOT).flows_closed, sum);
 	assert_int_equal(tally_service(&b->target, SLOT + 1).packets_in, 0);

@@ -100,6 +100,23 @@ uint64_t view_dropped(const struct ctl *c, enum drop_reason reason)
 
 /* ---- services, pools, servers ------------------------------------------------------------- */
 
+static void view_syn_proxy(json_t *o, const struct ctl *c, const struct service *s)
+{
+	const struct synproxy_traffic t = tally_synproxy(&c->target, s->slot);
+	const bool on = t.on || s->syn_proxy.mode == SYN_PROXY_ALWAYS;
+	json_t *cookies = json_object();
+
+	json_object_set_new(o, "syn_proxy",
+		json_string(s->syn_proxy.mode == SYN_PROXY_OFF ? "off"
+			    : on                               ? "on"
+							       : "ready"));
+	set_count(cookies, "sent", t.sent);
+	set_count(cookies, "accepted", t.accepted);
+	set_count(cookies, "wrong", t.wrong);
+	set_count(cookies, "failed", t.failed);
+	json_object_set_new(o, "cookies", cookies);
+}
+
 json_t *view_service(const struct ctl *c, const struct service *s)
 {
 	const struct pool *pool = ctl_model(c)->pools[s->pool];
@@ -119,6 +136,7 @@ json_t *view_service(const struct ctl *c, const struct service *s)
 	set_count(o, "denied", guarded.denied);
 	set_count(o, "over_rate", guarded.over_rate);
 	set_count(o, "cut", guarded.cut);
+	view_syn_proxy(o, c, s);
 	return o;
 }
 

@@ -484,6 +484,11 @@ struct handshakes *handshakes_create(int socket)
 	return all;
 }
 
+uint64_t handshakes_bytes(void)
+{
+	return sizeof(struct handshakes) + HANDSHAKES_MAX * sizeof(struct handshake);
+}
+
 void handshakes_destroy(struct handshakes *all)
 {
 	if (!all)

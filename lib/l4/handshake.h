@@ -27,6 +27,8 @@ struct handshakes *handshakes_create(int socket);
 /* Frees packets that wait too. */
 void handshakes_destroy(struct handshakes *h);
 
+uint64_t handshakes_bytes(void);
+
 /* Whether there is room for one more. */
 bool handshake_room(const struct l4 *l);
 

@@ -261,6 +261,13 @@ fail:
 	return NULL;
 }
 
+uint64_t synproxy_bytes(void)
+{
+	return sizeof(struct synproxy) + handshakes_bytes() +
+	       MODEL_SERVICES_MAX * (sizeof(struct synproxy_meter) +
+					    sizeof(struct synproxy_traffic) + sizeof(uint16_t));
+}
+
 void synproxy_destroy(struct synproxy *s)
 {
 	if (!s)

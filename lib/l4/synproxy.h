@@ -73,6 +73,9 @@ struct synproxy *synproxy_create(const struct hash_key *secret, uint64_t period,
 /* Frees packets that wait too. */
 void synproxy_destroy(struct synproxy *s);
 
+/* Memory of one, with all that is in it. */
+uint64_t synproxy_bytes(void);
+
 /* See below. */
 bool synproxy_count(struct l4 *l, const struct service *service);
 void synproxy_look(struct l4 *l);
