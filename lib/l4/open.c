@@ -428,7 +428,8 @@ static void forward_new(struct l4 *l, struct pkt *p, struct opening *o)
 			l4_forward_stateless(l, p, service, &tuple);
 		return;
 	}
-	if (unlikely(synproxy_takes(l, service))) {
+	/* Answers of other workers have been admitted before they were questions. */
+	if (likely(!l->answers) && unlikely(synproxy_takes(l, service))) {
 		synproxy_answer(l, p, service);
 		return;
 	}
