@@ -8,6 +8,7 @@
  *   rig.c      a balancer on nics nobody polls: services, a pool of servers, workers
  *   frames.c   the frames of flow number i
  *   run.c      batches of packets through the workers: the clock runs here
+ *   idle.c     time without packets: timers
  *   l4.c       the measurement: rounds, stages
  *   life.c     flows made, held, hit and expired
  *   suite.c    the table of docs/performance.md
@@ -227,13 +228,6 @@ struct tally {
 	double best; /* cycles a packet of the best round; 0: none yet */
 };
 
-/* Polls without packets that did something: timers. */
-#define IDLE_ROUND 256
-struct idle {
-	uint64_t polls, cycles;
-	double p999_us, max_us, round_max_us; /* the last: of the best IDLE_ROUND polls in a row */
-};
-
 /* 0, or -1 without memory. */
 int run_open(struct run *run, struct rig *r, const struct bench_options *o);
 void run_close(struct run *run);
@@ -244,10 +238,21 @@ int run_establish(struct run *run, struct tally *tally);
 void run_phase(struct run *run, enum handoff handoff, unsigned int mix);
 /* A round of every lane: BENCH_ROUND packets each, or as many as are left of a batch. 0 or -1. */
 int run_round(struct run *run);
-/* Virtual time goes by without packets. out may be NULL. */
-void run_idle(struct run *run, uint32_t ms, struct idle *out);
 /* What was given to the workers and has not come out again, or has been counted as a drop. */
 uint64_t run_lost(const struct run *run);
+
+/* ---- idle.c --------------------------------------------------------------------------------- */
+
+/* Polls without packets that did something: timers. */
+#define IDLE_ROUND 256
+struct idle {
+	uint64_t polls, cycles;
+	double p999_us, max_us; /* of all polls */
+	double round_max_us;    /* of IDLE_ROUND in a row that did the most, the best of several */
+};
+
+/* Virtual time goes by without packets. out may be NULL. */
+void run_idle(struct run *run, uint32_t ms, struct idle *out);
 
 /* ---- l4.c ----------------------------------------------------------------------------------- */
 

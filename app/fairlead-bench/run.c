@@ -379,66 +379,6 @@ uint64_t run_lost(const struct run *run)
 	return RTE_MAX(sent - collected, rig_dropped(run->rig));
 }
 
-/* ---- time without packets ------------------------------------------------------------------- */
-
-/* Polls by what they took: IDLE_STEP cycles a place, the last one has all that took longer. */
-#define IDLE_STEP   32
-#define IDLE_PLACES 8192
-
-struct idle_clock {
-	struct idle *out;
-	uint64_t longest, round_longest, best; /* cycles */
-	uint64_t place[IDLE_PLACES];
-};
-
-static void idle_add(struct idle_clock *c, uint64_t spent)
-{
-	c->out->cycles += spent;
-	c->place[RTE_MIN(spent / IDLE_STEP, (uint64_t)IDLE_PLACES - 1)]++;
-	c->longest = RTE_MAX(c->longest, spent);
-	c->round_longest = RTE_MAX(c->round_longest, spent);
-	if (++c->out->polls % IDLE_ROUND)
-		return;
-	c->best = RTE_MIN(c->best, c->round_longest);
-	c->round_longest = 0;
-}
-
-static void idle_end(struct idle_clock *c)
-{
-	const double us = (double)rte_get_tsc_hz() / 1e6;
-	const uint64_t beyond = c->out->polls / 1000;
-	uint64_t seen = 0;
-	unsigned int i = IDLE_PLACES;
-
-	while (i > 0 && seen <= beyond)
-		seen += c->place[--i];
-	c->out->p999_us = (double)(i + 1) * IDLE_STEP / us;
-	c->out->max_us = (double)c->longest / us;
-	c->out->round_max_us = c->best == UINT64_MAX ? c->out->max_us : (double)c->best / us;
-}
-
-void run_idle(struct run *run, uint32_t ms, struct idle *out)
-{
-	struct idle unused = { 0 };
-	struct idle_clock clock = { .out = out ? out : &unused, .best = UINT64_MAX };
-
-	for (unsigned int i = 0; i < run->n; i++) {
-		struct lane *l = &run->lane[i];
-
-		for (uint32_t passed = 0; passed < ms;) {
-			const uint64_t t = rte_rdtsc_precise();
-			const bool work = worker_poll(l->worker, l->ns) > 0;
-			const uint64_t spent = rte_rdtsc_precise() - t;
-
-			if (work)
-				idle_add(&clock, spent);
-			l->ns += work ? 0 : 1000000;
-			passed += !work;
-		}
-	}
-	idle_end(&clock);
-}
-
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* What has come out in place of a lane's batch: to which servers the flows have gone. */
