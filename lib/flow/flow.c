@@ -420,33 +420,21 @@ static uint32_t ref_of(const struct arena *a, const struct flow *f, uint8_t dir,
 	return ref;
 }
 
-struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
-	enum drop_reason *reason)
+/* A tuple's hash, and whether it is IPv6's. */
+struct place {
+	uint32_t hash;
+	bool v6;
+};
+
+/* An entry for tuples that are in no flow. NULL: there is no room. */
+static struct flow *enter(struct flow_table *t, const struct tuple *fwd, struct place pf,
+	const struct tuple *ret, struct place pr)
 {
-	struct key kf, kr = { .v6 = false };
-	uint32_t hf, hr = 0, ref;
-	struct arena *a;
-	struct flow *f;
-	bool v6, mixed;
+	const bool v6 = pf.v6 || pr.v6, mixed = ret && pf.v6 != pr.v6;
+	struct arena *a = v6 ? &t->v6 : &t->v4;
+	struct flow *f = entry_take(a);
+	uint32_t ref;
 
-	*reason = DROP_flow_clash;
-	if (ret) {
-		key_of(ret, &kr);
-		hr = key_hash(&t->index.key, &kr);
-		rte_prefetch0(bucket_of(t, hr));
-	}
-	key_of(fwd, &kf);
-	hf = key_hash(&t->index.key, &kf);
-	if (key_find(t, &kf, hf) != NIL)
-		return NULL;
-	if (ret && key_find(t, &kr, hr) != NIL)
-		return NULL;
-
-	*reason = DROP_flow_table_full;
-	v6 = kf.v6 || kr.v6;
-	mixed = ret && kf.v6 != kr.v6;
-	a = v6 ? &t->v6 : &t->v4;
-	f = entry_take(a);
 	if (!f)
 		return NULL;
 	f->kind = FLOW_FORWARD;
@@ -457,18 +445,60 @@ struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const stru
 	if (ret)
 		tuple_put(f, DIR_RETURN, ret);
 
-	ref = ref_of(a, f, DIR_FORWARD, kf.v6);
-	if (index_add(t, hf, ref) < 0)
+	ref = ref_of(a, f, DIR_FORWARD, pf.v6);
+	if (index_add(t, pf.hash, ref) < 0)
 		goto fail_entry;
-	if (ret && index_add(t, hr, ref_of(a, f, DIR_RETURN, kr.v6)) < 0)
+	if (ret && index_add(t, pr.hash, ref_of(a, f, DIR_RETURN, pr.v6)) < 0)
 		goto fail_index;
 	return f;
 
 fail_index:
-	index_remove(t, hf, ref);
+	index_remove(t, pf.hash, ref);
 fail_entry:
 	entry_give(a, f);
 	return NULL;
+}
+
+struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
+	enum drop_reason *reason)
+{
+	struct place pf, pr = { .v6 = false };
+	struct key kf, kr;
+
+	*reason = DROP_flow_clash;
+	if (ret) {
+		key_of(ret, &kr);
+		pr = (struct place){ key_hash(&t->index.key, &kr), kr.v6 };
+		rte_prefetch0(bucket_of(t, pr.hash));
+	}
+	key_of(fwd, &kf);
+	pf = (struct place){ key_hash(&t->index.key, &kf), kf.v6 };
+	if (key_find(t, &kf, pf.hash) != NIL)
+		return NULL;
+	if (ret && key_find(t, &kr, pr.hash) != NIL)
+		return NULL;
+	*reason = DROP_flow_table_full;
+	return enter(t, fwd, pf, ret, pr);
+}
+
+struct flow *flow_open_known(struct flow_table *t, const struct tuple *fwd, uint32_t fwd_hash,
+	const struct tuple *ret, uint32_t ret_hash, enum drop_reason *reason)
+{
+	const struct place pf = { fwd_hash, !(addr_is_v4(&fwd->src) && addr_is_v4(&fwd->dst)) };
+	struct place pr = { ret_hash, false };
+	struct key kr;
+
+	x_assert(fwd_hash == flow_hash(t, fwd));
+	if (ret) {
+		x_assert(ret_hash == flow_hash(t, ret));
+		key_of(ret, &kr);
+		pr.v6 = kr.v6;
+		*reason = DROP_flow_clash;
+		if (key_find(t, &kr, ret_hash) != NIL)
+			return NULL;
+	}
+	*reason = DROP_flow_table_full;
+	return enter(t, fwd, pf, ret, pr);
 }
 
 static void unindex(struct flow_table *t, const struct flow *f, uint8_t dir)
@@ -530,9 +560,12 @@ unsigned int flow_due(struct flow_table *t, uint32_t now_ms, struct flow **out, 
 	return n + arena_due(&t->v4, now_ms, out + n, max - n);
 }
 
-void flow_prefetch_tuple(const struct flow_table *t, const struct tuple *tuple)
+uint32_t flow_prefetch_tuple(const struct flow_table *t, const struct tuple *tuple)
 {
-	rte_prefetch0(bucket_of(t, flow_hash(t, tuple)));
+	const uint32_t hash = flow_hash(t, tuple);
+
+	rte_prefetch0(bucket_of(t, hash));
+	return hash;
 }
 
 void flow_prefetch(const struct flow_table *t, const struct flow *f)

@@ -191,8 +191,12 @@ struct flow *flow_find(struct flow_table *t, const struct tuple *tuple, uint8_t 
 struct flow *flow_open(struct flow_table *t, const struct tuple *fwd, const struct tuple *ret,
 	enum drop_reason *reason);
 
-/* Fetches what flow_open() will look at for one of its tuples. */
-void flow_prefetch_tuple(const struct flow_table *t, const struct tuple *tuple);
+/* Fetches what flow_open() will look at for one of its tuples; returns the tuple's hash. */
+uint32_t flow_prefetch_tuple(const struct flow_table *t, const struct tuple *tuple);
+
+/* As flow_open(), for a fwd that is known to be in no flow, and tuples whose hashes are known. */
+struct flow *flow_open_known(struct flow_table *t, const struct tuple *fwd, uint32_t fwd_hash,
+	const struct tuple *ret, uint32_t ret_hash, enum drop_reason *reason);
 
 /* Takes the flow out of index and wheel and frees the entry. */
 void flow_close(struct flow_table *t, struct flow *f);

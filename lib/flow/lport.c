@@ -24,7 +24,11 @@
 #include <rte_malloc.h>
 
 #include "base/counter.h"
+#include "base/hash.h"
 #include "base/invariant.h"
+
+/* Sets that are found without asking the hash table. */
+#define RECENT      1024
 
 #define WORDS       1024
 #define UPPER_WORDS (WORDS / 64)
@@ -62,6 +66,7 @@ TAILQ_HEAD(rest_list, set);
 struct lport_table {
 	const struct steer *steer;
 	struct rte_hash *sets; /* struct key -> struct set */
+	struct set *recent[RECENT];
 	struct rest_list rest; /* those without a port in use, the longest first */
 	uint64_t n_sets, ports;
 	struct set *fullest; /* what is shown; NULL: a set that is gone */
@@ -213,8 +218,21 @@ void lport_fullest(const struct lport_table *t, struct lport_fullest *out)
 
 /* ---- sets ----------------------------------------------------------------------------------- */
 
+static inline struct set **recent_of(struct lport_table *t, const struct key *key)
+{
+	const uint64_t a = key->source.q[1] ^ key->source.q[0] ^ UINT64_C(0x9e3779b97f4a7c15);
+	const uint64_t b = key->server.q[1] ^ key->server.q[0] ^
+			   ((uint64_t)key->port << 32 | key->proto) ^ UINT64_C(0xd6e8feb86659fd93);
+
+	return &t->recent[hash_fold(a, b) % RECENT];
+}
+
 static void set_free(struct lport_table *t, struct set *s)
 {
+	struct set **recent = recent_of(t, &s->key);
+
+	if (*recent == s)
+		*recent = NULL;
 	TAILQ_REMOVE(&t->rest, s, rest);
 	rte_hash_del_key(t->sets, &s->key);
 	counter_add(&t->n_sets, UINT64_MAX);
@@ -232,11 +250,17 @@ static void sets_reap(struct lport_table *t, uint32_t now_ms)
 		set_free(t, s);
 }
 
-static struct set *set_find(const struct lport_table *t, const struct key *key)
+static struct set *set_find(struct lport_table *t, const struct key *key)
 {
+	struct set **recent = recent_of(t, key);
 	void *s;
 
-	return rte_hash_lookup_data(t->sets, key, &s) < 0 ? NULL : s;
+	if (likely(*recent && memcmp(&(*recent)->key, key, sizeof(*key)) == 0))
+		return *recent;
+	if (rte_hash_lookup_data(t->sets, key, &s) < 0)
+		return NULL;
+	*recent = s;
+	return s;
 }
 
 static struct set *set_make(struct lport_table *t, const struct key *key, uint32_t now_ms)

@@ -129,16 +129,16 @@ static bool make_room(struct l4 *l, const struct tuple *back)
 	return true;
 }
 
-/* An entry for a flow whose answers' tuple is back, if its mode sees answers. */
-static struct flow *enter(struct l4 *l, const struct fwd_ops *mode, const struct tuple *tuple,
-	const struct tuple *back, enum drop_reason *reason)
+/* flow_open() has not found room for the flow, or another one in the way of its answers. NULL: nor
+ * is there any other; what back has taken is given back. */
+static struct flow *enter_anyhow(struct l4 *l, const struct fwd_ops *mode,
+	const struct tuple *tuple, const struct tuple *back, enum drop_reason *reason)
 {
-	struct flow *f;
+	struct flow *f = NULL;
 
 	if (!mode->two_way)
-		return flow_open(l->flows, tuple, NULL, reason);
-	f = flow_open(l->flows, tuple, back, reason);
-	if (!f && *reason == DROP_flow_clash && make_room(l, back))
+		return NULL;
+	if (*reason == DROP_flow_clash && make_room(l, back))
 		f = flow_open(l->flows, tuple, back, reason);
 	if (unlikely(!f && *reason == DROP_flow_table_full))
 		f = evict_and_open(l, tuple, back, reason);
@@ -153,9 +153,13 @@ static struct flow *open_toward(struct l4 *l, const struct tuple *tuple,
 {
 	const struct fwd_ops *mode = fwd_table[service->mode];
 	struct tuple back;
+	struct flow *f;
 
 	*reason = mode->two_way ? mode->answers(l, tuple, service, server, &back) : DROP_none;
-	return *reason == DROP_none ? enter(l, mode, tuple, &back, reason) : NULL;
+	if (*reason != DROP_none)
+		return NULL;
+	f = flow_open(l->flows, tuple, mode->two_way ? &back : NULL, reason);
+	return f ? f : enter_anyhow(l, mode, tuple, &back, reason);
 }
 
 /* Whether the flow could go to another server: answers of the first choice could not be told from
@@ -296,6 +300,7 @@ struct opening {
 	const struct service *service;
 	const struct server *server; /* NULL: none has been picked */
 	struct tuple tuple, back;
+	uint32_t back_hash;
 };
 
 /* The first pass. False: it is not as simple as that. */
@@ -318,7 +323,7 @@ static bool choose(struct l4 *l, struct pkt *p, const struct service *service,
 	if (mode->two_way) {
 		if (mode->answers(l, tuple, service, server, &o->back) != DROP_none)
 			return false;
-		flow_prefetch_tuple(l->flows, &o->back);
+		o->back_hash = flow_prefetch_tuple(l->flows, &o->back);
 	}
 	o->service = service;
 	o->server = server;
@@ -336,19 +341,19 @@ static void open_chosen(struct l4 *l, struct pkt *p, const struct opening *o)
 	struct flow *f;
 
 	limit_close(l->sched, o->server->slot); /* flow_begin() counts it */
-	f = enter(l, mode, &o->tuple, &o->back, &reason);
-	if (likely(f != NULL)) {
+	/* Packets of the same tuple come to forward_behind(). */
+	f = flow_open_known(l->flows, &o->tuple, p->hash, mode->two_way ? &o->back : NULL,
+		o->back_hash, &reason);
+	if (unlikely(!f))
+		f = enter_anyhow(l, mode, &o->tuple, &o->back, &reason);
+	if (likely(f != NULL))
 		flow_begin(l, p, f, o->service, o->server, false);
-	} else if (reason == DROP_flow_clash) {
-		/* The same SYN twice in a burst, or another server is to be had. */
-		f = flow_find_packet(l->flows, p);
-		if (!f)
-			f = open_flow(l, p, o->service, &o->tuple);
-	} else if (reason == DROP_flow_table_full) {
+	else if (wants_other_server(reason))
+		f = open_flow(l, p, o->service, &o->tuple);
+	else if (reason == DROP_flow_table_full)
 		go_without(l, p, o->service, &o->tuple, reason);
-	} else {
+	else
 		refuse_new(l, p, o->service, reason);
-	}
 	if (f)
 		l4_forward_hit(l, p, f);
 }
