@@ -58,7 +58,8 @@ static bool is_covered(const struct pkt *p)
 }
 
 /*
- * The sum of the whole inner packet, unread where checksums inside say it: an IPv4 header sums up
+ * The sum of the whole inner packet, unread where checksums inside say it (of a packet that was
+ * damaged they say something wrong, and the outer one is wrong too): an IPv4 header sums up
  * to 0, and so do TCP or UDP with their payload and the pseudo header, whose complement is what
  * there is without it. An IPv6 header has no checksum.
  */
@@ -87,25 +88,30 @@ static uint64_t addr_sum(const struct addr *a)
 	return wire_halve(wire_add(a->q[0], a->q[1]));
 }
 
+/* 8 bytes as they lie in memory, of four parts. */
+static inline uint64_t word(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	return a | b << 16 | c << 32 | d << 48;
+}
+
+_Static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "the first part is at the low end");
+
 static void put4(uint8_t *l3, uint8_t proto, uint8_t tos, bool split, uint16_t len,
 	const struct encap_outer *o)
 {
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
-	const rte_be16_t first = rte_cpu_to_be_16((uint16_t)(0x4500 | tos));
-	const rte_be16_t total = rte_cpu_to_be_16(len), id = rte_cpu_to_be_16(o->id);
-	const rte_be16_t fragment = split ? 0 : RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
-	const rte_be16_t life = rte_cpu_to_be_16((uint16_t)(TTL << 8 | proto));
 	const uint32_t src = addr_v4(o->src), dst = addr_v4(o->dst);
+	const rte_be16_t fragment = split ? 0 : RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	/* Version, length and type of service, total length, identification, fragment; */
+	const uint64_t first = word(0x45u | (uint32_t)tos << 8, rte_cpu_to_be_16(len),
+		rte_cpu_to_be_16(o->id), fragment);
+	/* time to live and protocol, checksum, source. */
+	uint64_t second = word(TTL | (uint32_t)proto << 8, 0, src, 0);
+	const uint16_t sum = (uint16_t)~wire_fold(wire_add(wire_add(first, second), dst));
 
-	memcpy(&ip->version_ihl, &first, 2);
-	ip->total_length = total;
-	ip->packet_id = id;
-	ip->fragment_offset = fragment;
-	memcpy(&ip->time_to_live, &life, 2);
-	ip->hdr_checksum =
-		(uint16_t)~wire_fold((uint64_t)first + total + id + fragment + life + src + dst);
-	ip->src_addr = src;
-	ip->dst_addr = dst;
+	second |= word(0, sum, 0, 0);
+	memcpy(l3, &first, 8);
+	memcpy(l3 + 8, &second, 8);
+	memcpy(l3 + 16, &dst, 4);
 }
 
 static void put6(uint8_t *l3, uint8_t proto, uint8_t tos, uint16_t len, const struct encap_outer *o)

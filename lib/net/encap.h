@@ -18,7 +18,7 @@
  *
  * GUE's UDP checksum is written for IPv4 too. RFC 6935 would allow none over IPv6, under conditions
  * (RFC 6936 5) that nobody here can know to be met; and it costs next to nothing, for TCP's and
- * UDP's own checksums inside, which parse.c has found right, say what the payload sums up to.
+ * UDP's own checksums inside say what the payload sums up to; where one is wrong, so is GUE's.
  */
 #ifndef NET_ENCAP_H
 #define NET_ENCAP_H
