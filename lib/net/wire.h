@@ -64,12 +64,15 @@ static inline uint64_t wire_sum_rest(const uint8_t *p, size_t len, uint64_t sum)
 	return sum;
 }
 
+/* Each half added to the other: the upper one has the sum of both with its carry come around. */
 static inline uint16_t wire_fold(uint64_t sum)
 {
-	sum = wire_halve(wire_halve(sum));
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
 
 /* Whether the sum of something that is not all zeros folds to 0xffff: the checksum in it is right.
