@@ -61,7 +61,14 @@ static void tunnel_rewrite_stateless(
 
 static void tunnel_rewrite(struct l4 *l, struct pkt *p, struct flow *f)
 {
-	tunnel_rewrite_stateless(l, p, l->model->service[f->service], l->model->server[f->server]);
+	const struct service *service = l->model->service[f->service];
+	const struct server *server = l->model->server[f->server];
+
+	if (likely(service->encap == ENCAP_IPIP && p->family == 4 && addr_is_v4(&server->addr) &&
+		    server->n_sources > 0 && !(p->tcp_flags & TCP_SYN)) &&
+		likely(encap_push_ipip4(p, &server->sources[0], &server->addr, l4_next_id(l))))
+		return;
+	tunnel_rewrite_stateless(l, p, service, server);
 }
 
 static struct addr tunnel_next(const struct flow *f, uint8_t dir, const struct server *server)

@@ -15,8 +15,6 @@
 #include "poison.h"
 #include "wire.h"
 
-#define TTL         64
-#define LINK_MAX    (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN) /* what output writes in front */
 #define GRE_LEN     4
 #define GUE_LEN     4
 #define PORTS_FIRST 49152 /* dynamic ports (RFC 6335 6) */
@@ -88,32 +86,6 @@ static uint64_t addr_sum(const struct addr *a)
 	return wire_halve(wire_add(a->q[0], a->q[1]));
 }
 
-/* 8 bytes as they lie in memory, of four parts. */
-static inline uint64_t word(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	return a | b << 16 | c << 32 | d << 48;
-}
-
-_Static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "the first part is at the low end");
-
-static void put4(uint8_t *l3, uint8_t proto, uint8_t tos, bool split, uint16_t len,
-	const struct encap_outer *o)
-{
-	const uint32_t src = addr_v4(o->src), dst = addr_v4(o->dst);
-	const rte_be16_t fragment = split ? 0 : RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
-	/* Version, length and type of service, total length, identification, fragment; */
-	const uint64_t first = word(0x45u | (uint32_t)tos << 8, rte_cpu_to_be_16(len),
-		rte_cpu_to_be_16(o->id), fragment);
-	/* time to live and protocol, checksum, source. */
-	uint64_t second = word(TTL | (uint32_t)proto << 8, 0, src, 0);
-	const uint16_t sum = (uint16_t)~wire_fold(wire_add(wire_add(first, second), dst));
-
-	second |= word(0, sum, 0, 0);
-	memcpy(l3, &first, 8);
-	memcpy(l3 + 8, &second, 8);
-	memcpy(l3 + 16, &dst, 4);
-}
-
 static void put6(uint8_t *l3, uint8_t proto, uint8_t tos, uint16_t len, const struct encap_outer *o)
 {
 	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)l3;
@@ -121,7 +93,7 @@ static void put6(uint8_t *l3, uint8_t proto, uint8_t tos, uint16_t len, const st
 	ip->vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)tos << 20 | (o->hash & LABEL_MASK));
 	ip->payload_len = rte_cpu_to_be_16((uint16_t)(len - sizeof(*ip)));
 	ip->proto = proto;
-	ip->hop_limits = TTL;
+	ip->hop_limits = ENCAP_TTL;
 	memcpy(ip->src_addr, o->src->b, sizeof(ip->src_addr));
 	memcpy(ip->dst_addr, o->dst->b, sizeof(ip->dst_addr));
 }
@@ -163,10 +135,10 @@ static bool make_room(struct pkt *p, uint32_t bytes)
 	const uint32_t behind = m->buf_len - RTE_MIN(front + p->l3_len, (uint32_t)m->buf_len);
 
 	pkt_unpoison(m);
-	if (likely(front >= bytes + LINK_MAX))
+	if (likely(front >= bytes + ENCAP_LINK_MAX))
 		return true;
 
-	const uint32_t shift = bytes + LINK_MAX - front;
+	const uint32_t shift = bytes + ENCAP_LINK_MAX - front;
 
 	if (m->nb_segs != 1 || behind < shift)
 		return false;
@@ -201,7 +173,8 @@ enum drop_reason encap_push(struct pkt *p, enum encap e, const struct encap_oute
 		payload = inner_sum(p);
 	}
 	if (family == 4)
-		put4(l3, proto, tos, split, len, outer);
+		encap_put4(l3, proto, tos, split ? 0 : RTE_BE16(RTE_IPV4_HDR_DF_FLAG), len,
+			addr_v4(outer->src), addr_v4(outer->dst), outer->id);
 	else
 		put6(l3, proto, tos, len, outer);
 	if (e == ENCAP_GUE)
