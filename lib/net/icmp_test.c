@@ -11,7 +11,8 @@
 #include "test_eal.h"
 
 static struct rte_mempool *pool;
-static const struct hash_index hashing = { .key = { { 1, 2 } } };
+static char bucket[HASH_LINE];
+static const struct hash_index hashing = { .key = { { 1, 2 } }, .lines = bucket };
 static struct burst burst;
 
 #define CLIENT_MAC 9

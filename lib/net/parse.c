@@ -47,12 +47,15 @@
 static __rte_always_inline bool plain_tcp(struct pkt *p, const uint8_t *l4, uint32_t len)
 {
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)l4;
-	const int32_t options = (tcp->data_off >> 2 & 0x3c) - TCP_LEN;
-	const int32_t room = (int32_t)len - TCP_LEN;
+
+	if (unlikely(len < TCP_LEN))
+		return false;
+
+	const uint32_t header = tcp->data_off >> 2 & 0x3c;
 
 	p->tcp_flags = tcp->tcp_flags;
-	/* Neither is negative, nor are there more options than room. */
-	return (options | (room - options)) >= 0 && (TCP_FLAGS_OK >> (tcp->tcp_flags & 0x1f) & 1);
+	/* Below TCP_LEN, too: it wraps around. */
+	return header - TCP_LEN <= len - TCP_LEN && (TCP_FLAGS_OK >> (tcp->tcp_flags & 0x1f) & 1);
 }
 
 static __rte_always_inline bool plain_udp(

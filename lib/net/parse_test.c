@@ -23,7 +23,9 @@
 static struct rte_mempool *pool;
 static struct net_table *table;
 static struct net_worker worker;
-static const struct hash_index hashing = { .key = { { 0x0123456789abcdef, 0xfedcba9876543210 } } };
+static char bucket[HASH_LINE];
+static const struct hash_index hashing = { .key = { { 0x0123456789abcdef, 0xfedcba9876543210 } },
+	.lines = bucket };
 
 /* What a packet without a flow meets. */
 static void parse(struct burst *b, struct rte_mbuf **m, unsigned int n)

@@ -530,7 +530,8 @@ static void check_same(void)
 /* A datagram that is whole runs once more, and is no fragment again. */
 static void check_whole(struct rte_mbuf *m)
 {
-	static const struct hash_index hashing = { .key = { { 1, 2 } } };
+	static char bucket[HASH_LINE];
+	static const struct hash_index hashing = { .key = { { 1, 2 } }, .lines = bucket };
 	static uint8_t copy[sizeof(whole.b)];
 	struct rte_mbuf *none[BURST_MAX];
 	uint16_t longest = 0;
@@ -561,7 +562,8 @@ static void check_parsed(const struct pkt *p, const struct said *s)
 
 static void take(const struct fragment *f, const struct frag_step *step)
 {
-	static const struct hash_index hashing = { .key = { { 1, 2 } } };
+	static char bucket[HASH_LINE];
+	static const struct hash_index hashing = { .key = { { 1, 2 } }, .lines = bucket };
 	const bool two = step->what & FRAG_SEGMENTS;
 	struct rte_mbuf *m = two ? frame_mbuf_split(pool, f->b, f->len, 1 + step->at % (f->len - 1))
 				 : frame_mbuf(pool, f->b, f->len);
@@ -665,7 +667,8 @@ static struct net_table *make_table(void)
 /* Whether half of what may wait can be one host's and there is still room for another's. */
 static bool are_apart(uint8_t one, uint8_t other, unsigned int max)
 {
-	static const struct hash_index hashing = { .key = { { 1, 2 } } };
+	static char bucket[HASH_LINE];
+	static const struct hash_index hashing = { .key = { { 1, 2 } }, .lines = bucket };
 	static struct fragment f;
 	struct frag_step step = { .what = one | FRAG_MORE | FRAG_IDS, .len = 1 };
 

@@ -240,7 +240,8 @@ static void step(uint32_t ms)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct hash_index hashing = { .key = { { 1, 2 } } };
+	static char bucket[HASH_LINE];
+	static const struct hash_index hashing = { .key = { { 1, 2 } }, .lines = bucket };
 	static struct frame f;
 	struct pkt *p = &burst.pkt[0];
 	struct rte_mbuf *m;
