@@ -55,9 +55,9 @@ struct flow {
 	uint8_t mode;  /* enum mode of the service when it was opened */
 	uint16_t service, service_gen;
 	uint16_t server, server_gen;
-	uint16_t adj[2]; /* by direction: where to; valid while epoch is the neighbours' */
+	uint16_t adj[2]; /* by direction: where to; see epoch */
 	uint32_t proto : 8;
-	uint32_t epoch : 24; /* of adj: FLOW_EPOCH(neigh_epoch()) */
+	uint32_t epoch : 24; /* as long as it is l4_epoch(), adj and the generations are true */
 	struct wheel_node timer;
 	union {
 		uint32_t conn; /* LOCAL: the connection's number */

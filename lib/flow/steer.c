@@ -28,7 +28,7 @@ enum steer_by {
 #define BY_FLAGS 0x0f
 
 /* Packets of a queue that must have the right hash before it is believed, what a wrong one costs,
- * and how often (in bursts) one is looked at later. */
+ * and how often (in bursts with packets of no flow) one is looked at later. */
 #define DOUBT_FIRST 32
 #define DOUBT_WRONG 8
 #define DOUBT_AGAIN 1024

@@ -87,7 +87,7 @@ uint32_t steer_hash(const struct steer *s, const struct tuple *t, enum nic_hash 
 /* The worker that owns packets of this tuple. from_client: its destination is a virtual address. */
 unsigned int steer_owner(const struct steer *s, const struct tuple *t, bool from_client);
 
-/* Marks packets of other workers PKT_HANDOFF and hands them over; frees and counts what a full ring
+/* Hands packets of other workers over (PKT_TAKEN); frees and counts what a full ring
  * does not take. Nothing to do with one worker. Fragments go to the worker that pkt.hash names,
  * once. */
 void steer_burst(struct steer *s, struct net_worker *net, struct burst *b);

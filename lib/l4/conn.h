@@ -55,10 +55,12 @@ static inline int conn_reusable(enum conn_state s)
 }
 
 /* Whether it is only beginning: the handshake is not over, the datagram not answered. Those who
- * flood make no other flows, so these make room first. */
-static inline int conn_embryonic(enum conn_state s)
+ * flood make no other flows, so these make room first. A bit for each such state. */
+#define CONN_EMBRYONIC (1u << CONN_SYN | 1u << CONN_SYN_ACK | 1u << CONN_UDP)
+
+static inline bool conn_embryonic(enum conn_state s)
 {
-	return s == CONN_SYN || s == CONN_SYN_ACK || s == CONN_UDP;
+	return CONN_EMBRYONIC >> s & 1;
 }
 
 #endif

@@ -10,8 +10,6 @@
 /* An entry, and a place in the index for each tuple. */
 #define WANTS 3
 
-static const uint32_t embryonic = 1u << CONN_SYN | 1u << CONN_SYN_ACK | 1u << CONN_UDP;
-
 static bool is_v6(const struct tuple *t)
 {
 	return !(addr_is_v4(&t->src) && addr_is_v4(&t->dst));
@@ -43,7 +41,7 @@ static struct flow *search_entries(struct l4 *l, bool v6, const struct flow_want
 static bool evict(struct l4 *l, const struct tuple *fwd, const struct tuple *back)
 {
 	const struct flow_wanted want = {
-		.states = embryonic, .now_ms = l->now_ms, .age_ms = EVICT_AGE_MS
+		.states = CONN_EMBRYONIC, .now_ms = l->now_ms, .age_ms = EVICT_AGE_MS
 	};
 	const bool v6 = is_v6(fwd) || is_v6(back);
 	struct flow *f;

@@ -13,6 +13,7 @@
  */
 #include "l4_priv.h"
 #include "net/clientaddr.h"
+#include "net/parse.h"
 #include "proxied.h"
 #include "rewrite.h"
 #include "translate.h"
@@ -88,7 +89,8 @@ static void tell_client(struct l4 *l, struct pkt *p, struct flow *f)
 		if (p->tcp_flags & TCP_SYN)
 			memcpy(&f->unsure.acked, p->l4 + offsetof(struct rte_tcp_hdr, recv_ack) + 2,
 				sizeof(f->unsure.acked));
-		else if (!(p->tcp_flags & TCP_RST) && f->state != CONN_SYN && is_sure(p, f))
+		else if (!(p->tcp_flags & TCP_RST) && f->state != CONN_SYN && is_sure(p, f) &&
+			 parse_sum_is_right(p))
 			f->flags &= (uint8_t)~FLOW_UNSURE;
 		return;
 	}

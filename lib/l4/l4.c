@@ -139,6 +139,7 @@ static __rte_noinline bool change_state(struct l4 *l, struct pkt *p, struct flow
 
 	if (!parse_sum_is_right(p))
 		return false;
+	f->seen = l->now_ms;
 	if (unlikely(is_shaking(f))) {
 		handshake_packet(l, p, f);
 		return false;
@@ -155,13 +156,14 @@ static __rte_noinline bool change_state(struct l4 *l, struct pkt *p, struct flow
 static uint16_t resolve(struct l4 *l, struct pkt *p, const struct flow *f, const struct addr *next)
 {
 	struct server_hop *hop = &l->hop[f->server];
+	/* A link-local address is looked for where the packet came from. */
+	const bool known = p->dir == DIR_FORWARD && f->server && !addr_is_link_local(next);
 	uint16_t adj;
 
-	if (p->dir == DIR_FORWARD && f->server && hop->gen == f->server_gen &&
-		hop->epoch == l->net->epoch)
+	if (known && hop->gen == f->server_gen && hop->epoch == l->net->epoch)
 		return hop->adj;
 	adj = net_resolve(l->net, p, next);
-	if (p->dir == DIR_FORWARD && adj != ADJ_NONE && f->server)
+	if (known && adj != ADJ_NONE)
 		*hop = (struct server_hop){ l->net->epoch, f->server_gen, adj };
 	return adj;
 }
@@ -187,9 +189,9 @@ static __rte_noinline void forward_aside(struct l4 *l, struct pkt *p, struct flo
 /* f: current, its adjacencies valid or none. */
 static __rte_always_inline void forward(struct l4 *l, struct pkt *p, struct flow *f)
 {
-	f->seen = l->now_ms;
 	if (unlikely(changes_state(f, p)) && !change_state(l, p, f))
 		return;
+	f->seen = l->now_ms;
 	count_packet(l, p, f->service, f->server);
 	if (!may_live(l, p))
 		return;

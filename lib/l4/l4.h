@@ -46,7 +46,8 @@ struct strain {
 	uint64_t evicted;   /* flows that made room before their time was over */
 	struct pace pace;
 	uint32_t struck_ms; /* when a first packet last went without an entry, */
-	bool struck;        /* if one did */
+	bool struck;        /* if one did, */
+	uint16_t gen;       /* of the service of this generation */
 };
 
 /* Of the flows that are only beginning (conn_embryonic()), by family: IPv4, IPv6. See evict.h. */

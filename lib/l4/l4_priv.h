@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Between l4.c, packets of flows, and open.c, packets without. */
+/* Between the files of this folder: l4.c, packets of flows, open.c, packets without, and the rest.
+ */
 #ifndef L4_L4_PRIV_H
 #define L4_L4_PRIV_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Packets that belong to no flow: the service of the address, a server, a new flow; or without one,
- * by Maglev; or a refusal. Called by l4.c.
+ * by Maglev; or a refusal. Called by worker/pipeline.c.
  */
 #include "l4_priv.h"
 

@@ -21,4 +21,5 @@ void pace_strike(struct l4 *l, const struct service *s)
 	counter_add(&strain->stateless, 1);
 	strain->struck_ms = l->struck_ms = l->now_ms;
 	strain->struck = l->struck = true;
+	strain->gen = s->gen;
 }

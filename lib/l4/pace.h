@@ -60,7 +60,8 @@ static inline bool pace_is_struck(const struct l4 *l, const struct service *s)
 {
 	const struct strain *strain = &l->strain[s->slot];
 
-	return strain->struck && l->now_ms - strain->struck_ms < PACE_MEMORY_MS;
+	return strain->struck && strain->gen == s->gen &&
+	       l->now_ms - strain->struck_ms < PACE_MEMORY_MS;
 }
 
 /* Now and then. */

@@ -105,7 +105,6 @@ static __rte_always_inline bool plain_transport(struct pkt *p, struct rte_mbuf *
 	p->port = l->port;
 	p->flags = 0;
 	p->adj = ADJ_NONE;
-	p->owner = 0;
 	p->split = 0;
 	return true;
 }

@@ -24,7 +24,6 @@ enum pkt_verdict {
 	PKT_SEND,     /* rewritten; goes out through adjacency pkt.adj */
 	PKT_DROP,     /* to be freed and counted under pkt.reason */
 	PKT_PUNT,     /* to the control core */
-	PKT_HANDOFF,  /* to worker pkt.owner */
 	PKT_ICMP,     /* ICMP for one of our addresses, no error: net/icmp.c answers */
 	PKT_ERROR,    /* ICMP error that quotes a TCP or UDP packet: follows that packet's flow */
 	PKT_FRAGMENT, /* of a datagram that is collected by worker owner_of(pkt.hash) first */
@@ -73,11 +72,10 @@ struct pkt {
 	uint8_t dir;       /* of flow: DIR_FORWARD or DIR_RETURN */
 	uint8_t tcp_flags; /* 0 unless TCP */
 	uint16_t adj;      /* with PKT_SEND */
-	uint16_t owner;    /* with PKT_HANDOFF: a worker */
 	uint16_t split;    /* with PKT_SPLIT: datagrams longer than this leave as fragments of at
 			    * most so many bytes, for the path is narrower than the link; 0: as many
 			    * as the link takes */
-	uint8_t pad_[10];
+	uint8_t pad_[12];
 } __rte_cache_aligned;
 
 _Static_assert(sizeof(struct pkt) == 64, "one cache line a packet");
@@ -85,7 +83,7 @@ _Static_assert(sizeof(struct pkt) == 64, "one cache line a packet");
 struct burst {
 	unsigned int n;
 	unsigned int odd; /* packets that parsing has not left at PKT_GO */
-	bool handed_over; /* by another worker, which has checked and counted the packets */
+	bool handed_over; /* its packets have been received and counted before */
 	struct pkt pkt[BURST_MAX];
 };
 

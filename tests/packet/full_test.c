@@ -474,6 +474,51 @@ static void test_rate_tied(void **state)
 	harness_destroy(h);
 }
 
+static json_t *services_of(json_t *doc)
+{
+	return json_object_get(doc, "services");
+}
+
+/* A service whose first packets went without an entry is gone; one of another mode, whose pool has
+ * no table for that, gets its slot before it is forgotten. */
+static void test_rate_slot_again(void **state)
+{
+	static const struct where late = { "late", TCP, CLIENT, "192.0.2.70" };
+	struct harness *h =
+		harness_create(&(struct harness_conf){ .file = "full.json", .workers = 1 });
+	const struct service *before = model_service_by_name(h->snapshot.model, "dr4-tcp"), *after;
+	const uint16_t slot = before->slot;
+	json_t *doc;
+
+	(void)state;
+	set_rate(h, NULL, 5);
+	for (uint16_t i = 0; i < 20; i++) {
+		struct talk t = talk_of(h, &one_way[0], (uint16_t)(5000 + i));
+
+		talk_client(&t, FRAME_SYN);
+	}
+	assert_true(l4_of(h)->struck);
+	doc = harness_document(h);
+	assert_int_equal(json_array_remove(services_of(doc), 0), 0);
+	harness_apply(h, doc);
+	harness_advance(h, 1000);
+	doc = harness_document(h);
+	assert_int_equal(json_array_append_new(services_of(doc),
+				 json_pack("{s:s, s:s, s:s, s:s}", "name", "late", "address",
+					 "192.0.2.70:80", "mode", "nat", "pool", "hashed")),
+		0);
+	harness_apply(h, doc);
+	after = model_service_by_name(h->snapshot.model, "late");
+	assert_int_equal(after->slot, slot);
+	assert_null(h->snapshot.model->pools[after->pool]->maglev_table);
+	assert_true(l4_of(h)->struck);
+	for (uint16_t i = 0; i < 4; i++)
+		talk_first(h, &late, (uint16_t)(6000 + i));
+	harness_forget(h);
+	assert_int_equal(harness_flows(h), 4);
+	harness_destroy(h);
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[RTE_DIM(two_way) + RTE_DIM(one_way) + 32];
@@ -504,6 +549,7 @@ int main(void)
 	ADD(test_rate_assigned);
 	ADD(test_rate_two_way);
 	ADD(test_rate_tied);
+	ADD(test_rate_slot_again);
 	harness_init();
 	return _cmocka_run_group_tests("full", tests, n, NULL, NULL);
 }
