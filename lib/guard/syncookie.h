@@ -68,7 +68,8 @@ uint32_t syncookie_make(const struct syncookie *s, const struct syncookie_tuple 
 /*
  * Whether cookie was made for this connection. o: as read from the segment that came with it;
  * becomes what was agreed on: has_mss and mss, wscale, sack_ok; has_timestamp, tsval and tsecr
- * stay. The size is never more than the client's, and that of RFC 9293 3.7.1 where it gave none.
+ * stay. The size is never more than the client's, unless that is below 64, which is served with 64;
+ * where it gave none, the one of RFC 9293 3.7.1.
  */
 bool syncookie_check(const struct syncookie *s, const struct syncookie_tuple *t, uint32_t cookie,
 	struct tcp_options *o);

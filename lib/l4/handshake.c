@@ -24,9 +24,12 @@
 struct handshake {
 	uint32_t isn, cookie;
 	uint32_t at_ms; /* see handshake_deadline() */
-	uint32_t tsval; /* the client's last */
+	uint32_t tsval; /* of the segment that opened the flow: nothing that waits is older */
+	uint32_t last;  /* of the client's last */
+	uint32_t echo;  /* our clock in the SYN-ACK, as the client has it */
 	uint16_t mss, window;
-	uint8_t wscale; /* the client's */
+	uint8_t wscale;  /* the client's */
+	uint8_t offered; /* ours, which the client shifts the server's windows by */
 	bool sack_ok, stamps;
 	bool quiet; /* the client needs not be told of its end */
 	uint8_t tries, n_held;
@@ -40,6 +43,8 @@ struct handshakes {
 	uint32_t fresh, free; /* list[fresh] and on were never used; free: one more than an index */
 	uint32_t used;
 	uint32_t held; /* buffers, ready ones included */
+	/* Of each service, by slot: a part of used, and of held without those that are ready. */
+	uint16_t used_by[MODEL_SERVICES_MAX], held_by[MODEL_SERVICES_MAX];
 	unsigned int ready_from, n_ready;
 	struct rte_mbuf *ready[HOLD_MAX];
 };
@@ -62,13 +67,26 @@ static void count_failed(struct l4 *l, const struct flow *f)
 
 /* ---- places --------------------------------------------------------------------------------- */
 
-bool handshake_room(const struct l4 *l)
+/*
+ * A service may have as much as is left to others, so that one whose servers are dead has half of
+ * all at most, two of them a third each, and there is always something left for one that has none.
+ */
+static bool has_share(uint32_t max, uint32_t used, uint32_t mine, uint32_t more)
 {
-	return all_of(l)->used < HANDSHAKES_MAX;
+	return used + mine + 2 * more <= max;
 }
 
-static struct handshake *place_take(struct handshakes *all, struct flow_side *side)
+bool handshake_room(const struct l4 *l, const struct service *service)
 {
+	const struct handshakes *all = all_of(l);
+
+	return has_share(HANDSHAKES_MAX, all->used, all->used_by[service->slot], 1);
+}
+
+static struct handshake *place_take(struct l4 *l, const struct flow *f)
+{
+	struct flow_side *side = flow_side(l->flows, f);
+	struct handshakes *all = all_of(l);
 	struct handshake *h;
 
 	if (all->free) {
@@ -80,21 +98,30 @@ static struct handshake *place_take(struct handshakes *all, struct flow_side *si
 		side->handshake = all->fresh;
 	}
 	all->used++;
+	all->used_by[f->service]++;
 	return h;
 }
 
-static void place_give(struct handshakes *all, struct flow_side *side)
+static void place_give(struct l4 *l, const struct flow *f)
 {
+	struct flow_side *side = flow_side(l->flows, f);
+	struct handshakes *all = all_of(l);
+
 	all->list[side->handshake - 1].next_free = all->free;
 	all->free = side->handshake;
 	all->used--;
+	all->used_by[f->service]--;
 	side->handshake = 0;
 }
 
-static void drop_held(struct l4 *l, struct handshake *h)
+static void drop_held(struct l4 *l, const struct flow *f, struct handshake *h)
 {
+	struct handshakes *all = all_of(l);
+
 	for (unsigned int i = 0; i < h->n_held; i++) {
-		all_of(l)->held -= h->held[i]->nb_segs;
+		all->held -= h->held[i]->nb_segs;
+		all->held_by[f->service] =
+			(uint16_t)(all->held_by[f->service] - h->held[i]->nb_segs);
 		net_drop(l->net, h->held[i], DROP_handshake_failed);
 	}
 	h->n_held = 0;
@@ -165,6 +192,9 @@ static void send_syn(struct l4 *l, struct flow *f, struct handshake *h)
 	h->at_ms = l->now_ms + (FIRST_WAIT << h->tries++);
 	begin_anew(l, f);
 	send_to_server(l, f, &s);
+	/* Without a buffer none has gone out: the next one is on time all the same. */
+	if (f->state == CONN_NONE)
+		l4_enter_state(l, f, CONN_SYN);
 	flow_arm(l->flows, f, h->at_ms);
 }
 
@@ -190,21 +220,25 @@ static void consume(struct pkt *p)
 }
 
 /* Until the server can have it. */
-static void hold(struct l4 *l, struct pkt *p, struct handshake *h, uint32_t seq)
+static void hold(
+	struct l4 *l, struct pkt *p, const struct flow *f, struct handshake *h, uint32_t seq)
 {
+	const uint16_t buffers = p->mbuf->nb_segs;
 	struct handshakes *all = all_of(l);
+	uint16_t *mine = &all->held_by[f->service];
 
 	for (unsigned int i = 0; i < h->n_held; i++)
 		if (h->held_seq[i] == seq) { /* again; the longer one may come later */
 			consume(p);
 			return;
 		}
-	if (h->n_held == HOLD_EACH || all->held + p->mbuf->nb_segs > HOLD_MAX) {
+	if (h->n_held == HOLD_EACH || !has_share(HOLD_MAX, all->held, *mine, buffers)) {
 		pkt_drop(p, DROP_handshake_hold_full);
 		return;
 	}
 	pkt_unpoison(p->mbuf);
-	all->held += p->mbuf->nb_segs;
+	all->held += buffers;
+	*mine = (uint16_t)(*mine + buffers);
 	h->held_seq[h->n_held] = seq;
 	h->held[h->n_held++] = p->mbuf;
 	p->verdict = PKT_TAKEN;
@@ -240,10 +274,10 @@ static void client_ack(struct l4 *l, struct pkt *p, struct flow *f, struct hands
 	}
 	tcp_options_read(p->l4, &o);
 	h->window = rte_be_to_cpu_16(tcp->rx_win);
-	if (o.has_timestamp && (int32_t)(o.tsval - h->tsval) > 0)
-		h->tsval = o.tsval;
+	if (o.has_timestamp && (int32_t)(o.tsval - h->last) > 0)
+		h->last = o.tsval;
 	if (segment_carries(p))
-		hold(l, p, h, seq);
+		hold(l, p, f, h, seq);
 	else
 		consume(p);
 }
@@ -275,20 +309,24 @@ static void from_client(struct l4 *l, struct pkt *p, struct flow *f, struct hand
 
 /* ---- packets of the server ------------------------------------------------------------------ */
 
-/* What the two sides take for granted differs; from now on it is translated. o: of the SYN-ACK. */
+/*
+ * What the two sides take for granted differs; from now on it is translated. o: of the SYN-ACK.
+ *
+ * The client's echo of the cookie's clock becomes that of the server's, to the millisecond: a
+ * server may take no other one for an answer to its SYN-ACK, and what waits has no other.
+ */
 static void translate_from_now(struct l4 *l, struct flow *f, const struct handshake *h,
 	uint32_t server_isn, const struct tcp_options *o)
 {
-	const struct syn_proxy *rules = &l->model->service[f->service]->syn_proxy;
 	const bool scales = h->wscale != TCPOPT_NO_SCALE;
 	struct flow_side *side = flow_side(l->flows, f);
 
 	side->seq_delta = h->cookie - server_isn;
 	side->stamps = h->stamps && o->has_timestamp;
-	side->stamp_delta = syncookie_clock(&l->synproxy->cookie, l->now_ms) - o->tsval;
+	side->stamp_delta = h->echo - o->tsval;
 	/* The client shifts the server's windows by what we announced, the server by what it did.
 	 */
-	side->window_shift[DIR_RETURN] = scales ? (int8_t)(scale_of(o->wscale) - rules->wscale) : 0;
+	side->window_shift[DIR_RETURN] = scales ? (int8_t)(scale_of(o->wscale) - h->offered) : 0;
 	/* And a server that knows no scale takes the client's windows for what they are not. */
 	side->window_shift[DIR_FORWARD] =
 		scales && o->wscale == TCPOPT_NO_SCALE ? (int8_t)h->wscale : 0;
@@ -304,7 +342,7 @@ static void send_ack(struct l4 *l, struct flow *f, const struct handshake *h)
 		.flags = TCP_ACK,
 		.options = { .has_timestamp = flow_side(l->flows, f)->stamps,
 			.tsval = h->tsval,
-			.tsecr = syncookie_clock(&l->synproxy->cookie, l->now_ms),
+			.tsecr = h->echo,
 			.wscale = TCPOPT_NO_SCALE },
 	};
 
@@ -320,11 +358,11 @@ static void send_window(
 	const struct segment s = {
 		.seq = h->cookie + 1,
 		.ack = h->isn + 1,
-		.window = (uint16_t)(window >> (scales ? rules->wscale : 0)),
+		.window = (uint16_t)(window >> (scales ? h->offered : 0)),
 		.flags = TCP_ACK,
 		.options = { .has_timestamp = h->stamps,
-			.tsval = syncookie_clock(&l->synproxy->cookie, l->now_ms),
-			.tsecr = h->tsval,
+			.tsval = h->echo,
+			.tsecr = h->last,
 			.wscale = TCPOPT_NO_SCALE },
 	};
 
@@ -332,10 +370,13 @@ static void send_window(
 		send_to_client(l, f, &s);
 }
 
-static void release_held(struct handshakes *all, struct handshake *h)
+static void release_held(struct handshakes *all, const struct flow *f, struct handshake *h)
 {
-	for (unsigned int i = 0; i < h->n_held; i++)
+	for (unsigned int i = 0; i < h->n_held; i++) {
 		all->ready[(all->ready_from + all->n_ready++) % HOLD_MAX] = h->held[i];
+		all->held_by[f->service] =
+			(uint16_t)(all->held_by[f->service] - h->held[i]->nb_segs);
+	}
 	h->n_held = 0;
 }
 
@@ -355,11 +396,11 @@ static void complete(struct l4 *l, struct pkt *p, struct flow *f, struct handsha
 	f->seen = l->now_ms;
 	count_packet(l, p, f->service, f->server);
 	if (waits)
-		release_held(all_of(l), h);
+		release_held(all_of(l), f, h);
 	else
 		send_ack(l, f, h);
 	send_window(l, f, h, rte_be_to_cpu_16(tcp->rx_win));
-	place_give(all_of(l), flow_side(l->flows, f));
+	place_give(l, f);
 	consume(p);
 }
 
@@ -397,18 +438,20 @@ void handshake_packet(struct l4 *l, struct pkt *p, struct flow *f)
 void handshake_begin(
 	struct l4 *l, struct pkt *p, struct flow *f, const struct synproxy_client *client)
 {
-	struct flow_side *side = flow_side(l->flows, f);
 	struct handshake *h;
 
-	*side = (struct flow_side){ 0 };
-	h = place_take(all_of(l), side);
+	*flow_side(l->flows, f) = (struct flow_side){ 0 };
+	h = place_take(l, f);
 	*h = (struct handshake){
 		.isn = client->isn,
 		.cookie = client->cookie,
 		.tsval = client->options.tsval,
+		.last = client->options.tsval,
+		.echo = client->options.tsecr,
 		.mss = client->options.mss,
 		.window = client->window,
 		.wscale = client->options.wscale,
+		.offered = l->model->service[f->service]->syn_proxy.wscale,
 		.sack_ok = client->options.sack_ok,
 		.stamps = client->options.has_timestamp,
 	};
@@ -416,7 +459,7 @@ void handshake_begin(
 	counter_add(&l->synproxy->traffic[f->service].accepted, 1);
 	send_syn(l, f, h);
 	if (segment_carries(p))
-		hold(l, p, h, h->isn + 1);
+		hold(l, p, f, h, h->isn + 1);
 	else
 		consume(p);
 }
@@ -436,13 +479,17 @@ bool handshake_retry(struct l4 *l, struct flow *f)
 	return true;
 }
 
+void handshake_hush(struct l4 *l, const struct flow *f)
+{
+	handshake_of(l, f)->quiet = true;
+}
+
 void handshake_end(struct l4 *l, struct flow *f)
 {
-	struct flow_side *side = flow_side(l->flows, f);
 	struct handshake *h;
 	struct segment s = { .flags = TCP_RST | TCP_ACK, .options = SEGMENT_NO_OPTIONS };
 
-	if (!side->handshake)
+	if (!flow_side(l->flows, f)->handshake)
 		return;
 	h = handshake_of(l, f);
 	if (!h->quiet) {
@@ -451,8 +498,8 @@ void handshake_end(struct l4 *l, struct flow *f)
 		send_to_client(l, f, &s);
 		count_failed(l, f);
 	}
-	drop_held(l, h);
-	place_give(all_of(l), side);
+	drop_held(l, f, h);
+	place_give(l, f);
 }
 
 unsigned int handshake_take(struct l4 *l, struct rte_mbuf **out, unsigned int max)

@@ -11,8 +11,9 @@
  * A flow of a proxied mode is in CONN_SYN as long as its handshake goes on, and never again. What
  * is needed meanwhile is in a table of a worker's own; the flow's struct flow_side names the place.
  * Packets of the client that wait are few for a flow and bounded in all: what finds no room is
- * dropped, and the client sends it again. When the server has answered they run through the
- * pipeline anew.
+ * dropped, and the client sends it again. Of places and of waiting packets a service has as many as
+ * are left to the others at most: dead servers are no service's but their own to suffer. When the
+ * server has answered they run through the pipeline anew.
  */
 #ifndef L4_HANDSHAKE_H
 #define L4_HANDSHAKE_H
@@ -29,8 +30,8 @@ void handshakes_destroy(struct handshakes *h);
 
 uint64_t handshakes_bytes(void);
 
-/* Whether there is room for one more. */
-bool handshake_room(const struct l4 *l);
+/* Whether there is room for one more of the service. */
+bool handshake_room(const struct l4 *l, const struct service *service);
 
 /* f has just been opened, for the client whose segment p is. p is taken. There is room. */
 void handshake_begin(
@@ -44,6 +45,9 @@ uint32_t handshake_deadline(const struct l4 *l, const struct flow *f);
 
 /* That moment has come. False: the flow is to be closed. */
 bool handshake_retry(struct l4 *l, struct flow *f);
+
+/* The client of a handshake that goes on need not be told of its end. */
+void handshake_hush(struct l4 *l, const struct flow *f);
 
 /* The flow is about to be closed; if the handshake still goes on, the client hears a RST. */
 void handshake_end(struct l4 *l, struct flow *f);

@@ -325,21 +325,33 @@ static bool flow_client_may(const struct l4 *l, const struct flow *f)
 	return client_may(l, service, &t.src);
 }
 
+/* The flow's time is up: it is closed, unless its handshake gets another try. */
+static void fire(struct l4 *l, struct flow *f)
+{
+	if (!is_shaking(f) || !handshake_retry(l, f))
+		l4_close(l, f);
+}
+
 void l4_revise(struct l4 *l, struct flow *f)
 {
 	uint32_t deadline;
 
 	if (!flow_client_may(l, f)) {
 		counter_add(&l->guarded[f->service].cut, 1);
+		if (is_shaking(f))
+			handshake_hush(l, f);
 		l4_close(l, f);
 		return;
 	}
-	deadline = flow_holds(l, f) ? l4_deadline(l, f) : l->now_ms;
-
+	if (!flow_holds(l, f)) {
+		l4_close(l, f);
+		return;
+	}
+	deadline = l4_deadline(l, f);
 	if ((int32_t)(deadline - l->now_ms) > 0)
 		flow_arm(l->flows, f, deadline);
 	else
-		l4_close(l, f);
+		fire(l, f);
 }
 
 unsigned int l4_expire(struct l4 *l, unsigned int max)
@@ -360,8 +372,7 @@ unsigned int l4_expire(struct l4 *l, unsigned int max)
 		}
 	}
 	for (unsigned int i = 0; i < over; i++)
-		if (!is_shaking(due[i]) || !handshake_retry(l, due[i]))
-			l4_close(l, due[i]);
+		fire(l, due[i]);
 	synproxy_tick(l);
 	if (l->persist)
 		n = RTE_MAX(n, persist_expire(l->persist, l->now_ms, max));

@@ -391,7 +391,7 @@ static void forward_flowless(
 		if (service->no_flow == NO_FLOW_RESET && !segment_carries(p))
 			l4_reset_sender(l, p);
 		pkt_drop(p, DROP_cookie_wrong);
-	} else if (!handshake_room(l)) {
+	} else if (!handshake_room(l, service)) {
 		pkt_drop(p, DROP_handshake_full);
 	} else if (unlikely(!may_begin(l, p, service))) {
 		go_without(l, p, service, tuple, DROP_flow_rate);
