@@ -195,7 +195,7 @@ def test_flood(lab, start):
     assert cookies(lb, "nat-web-v4")["accepted"] > 10
     # Those of the first moments.
     assert lb.get("session", "count", "--service", "nat-web-v4", "--state", "syn")["sessions"] < 1000
-    assert "service nat-web-v4: SYN cookies on, for more than 100 SYNs a second" in lb.log()
+    wait_for(lambda: "service nat-web-v4: SYN cookies on, for more than 100 SYNs a second" in lb.log(), timeout=5)
     assert lb.get("service", "show", "nat-whoami-tcp-v4")["syn_proxy"] == "ready"
     wait_for(lambda: state() == "ready", timeout=60)
     wait_for(lambda: "service nat-web-v4: SYN cookies off after" in lb.log(), timeout=5)
