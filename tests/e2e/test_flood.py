@@ -209,11 +209,12 @@ def test_guessed_cookies(lab, flooded, large):
 
 
 def test_handshakes_full(lab, flooded, large):
-    """Clients that prove that they are there, of a server that never answers."""
+    """Clients that prove that they are there, of a server that never answers: its service has half of the places, each for
+    seven seconds. A generator that makes 1,200 connections a second uses them up in the time of the long flood."""
     lb = flooded(lambda c: victim(c, 4, mode="nat", **{"syn-proxy": {"mode": "always"}}))
-    result, _, _ = flood_beside(lab, lb, real_services(lab, large, SHORT), "connect", [(VICTIM[4], 80)], SHORT, rate=100_000)
-    assert result["answered"] > 16384
-    assert drops(lb)["handshake_full"] > 1000
+    result, _, _ = flood_beside(lab, lb, real_services(lab, large, LONG), "connect", [(VICTIM[4], 80)], LONG, rate=100_000)
+    assert result["answered"] > 8192
+    assert drops(lb)["handshake_full"] > 0
 
 
 NEW_FLOWS = 200
