@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""dpdk-testpmd at its prompt: as a generator (flowgen, txonly), as a ceiling (mac, io), and to answer ARP (icmpecho)."""
+"""dpdk-testpmd at its prompt: as a generator (flowgen), as a ceiling (mac, io), and to answer ARP (icmpecho)."""
 import os
 import re
 import select
