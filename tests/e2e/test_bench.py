@@ -3,13 +3,16 @@
 figures are is no business of a test."""
 import json
 import os
+import shutil
 import subprocess
 
 import bench
+import bench_pktgen
 import bench_veth
 import pytest
 import testpmd
 from lab import ROOT
+from scapy.all import IP, TCP, Ether, PcapReader
 
 WRK = """Running 1s test @ http://192.0.2.10/
   1 threads and 32 connections
@@ -37,7 +40,57 @@ def test_what_others_print():
         bench_veth.wrk_result("unable to connect")
     assert bench_veth.sent_by_hping("--- hping statistic ---\n83120 packets transmitted, 0 packets received") == 83120
     assert bench_veth.sent_by_hping("") == 0
+    assert bench_veth.sent_by_tcpreplay("Actual: 83120 packets (4488480 bytes) sent in 0.91 seconds\n") == 83120
+    assert bench_veth.sent_by_tcpreplay("") == 0
     assert testpmd.counters(PORT_STATS) == (358050, 360355)
+
+
+def test_syns_of_the_file(tmp_path):
+    """What tcpreplay sends is right in every checksum, or the balancer would drop it and the flood would be none."""
+    path = str(tmp_path / "syns.pcap")
+    bench_veth.write_syns(path, "02:00:00:00:00:01", "192.0.2.10", 500)
+    with PcapReader(path) as reader:
+        frames = [bytes(frame) for frame in reader]
+    assert len(frames) == 500
+    for frame in frames:
+        packet = Ether(frame)
+        assert (packet.dst, packet[IP].dst, packet[TCP].dport, packet[TCP].flags) == ("02:00:00:00:00:01", "192.0.2.10", 80, "S")
+        del packet[IP].chksum, packet[TCP].chksum
+        assert bytes(packet) == frame
+    assert len({Ether(frame)[IP].src for frame in frames}) > 490
+
+
+# In the place of Pktgen-DPDK: it wants the same words, a terminal and the files, and sends to the address of udp.pkt.
+FAKE_PKTGEN = """#!/usr/bin/python3
+import os, sys
+words = sys.argv[1:]
+end = words.index("--")
+assert words[end + 1:-1] == ["-P", "-m", "1.0,2.1", "-f", "addresses.pkt", "-f"], words
+assert os.isatty(0) and os.path.exists("addresses.pkt") and os.path.exists(words[-1])
+os.execvp("dpdk-testpmd", ["dpdk-testpmd", *words[:end], "--", "--forward-mode=txonly", "--port-topology=loop",
+    "--eth-peer=0,02:00:00:00:00:01", "--tx-ip=198.18.128.1,198.18.0.10", "--tx-udp=1024,5001", "--total-num-mbufs=16384"])
+"""
+
+
+def test_pktgen(ports_free, tmp_path, monkeypatch):
+    """Where Pktgen-DPDK is installed it is run with the ready files; where it is not, the table says so."""
+    if not shutil.which("pktgen"):
+        rows = bench_pktgen.run(None)
+        assert [row["error"] for row in rows] == ["pktgen was not found in PATH"]
+        assert "pktgen was not found in PATH" in bench.pktgen_table(rows)
+    fake = tmp_path / "pktgen"
+    fake.write_text(FAKE_PKTGEN)
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(bench_pktgen, "CASES", (("dr", "udp.pkt"), ("nat", "syn-flood.pkt"), ("nat", "none.pkt")))
+    settings = bench.Bench(True, f"fl{os.getpid()}p")
+    with settings.lab:
+        good, syns, missing = bench_pktgen.run(settings)
+    assert good["packets_per_second"] > 1000 and good["flows"] == 1, good
+    assert syns["what"] == "fairlead nat, syn-flood.pkt" and syns["cycles_per_packet"] > 10, syns
+    assert "AssertionError" in missing["error"], missing
+    table = bench.pktgen_table([good, syns, missing])
+    assert "fairlead dr, udp.pkt " in table and "fairlead nat, none.pkt failed: pktgen ended with status 1" in table
 
 
 def test_ratios():
@@ -59,11 +112,14 @@ def test_quick_run(ports_free, tmp_path):
     result = json.loads(output.read_text())
     assert {"cpu", "cores", "kernel", "dpdk", "hugepages", "nics"} <= set(result["hardware"])
     rows = {row["what"]: row for row in result["memif"]}
-    assert set(rows) == {"testpmd mac", *(f"fairlead {mode}" for mode in ("dr", "nat", "fullnat", "tunnel"))}
+    assert set(rows) == {"testpmd mac", *(f"fairlead {mode}" for mode in ("dr", "nat", "fullnat", "tunnel")),
+        "fairlead dr, from txonly"}
     for what, row in rows.items():
         assert row["packets_per_second"] > 1000 and row["cycles_per_packet"] > 10, what
-        assert what == "testpmd mac" or row["of_ceiling"] > 0
+        assert what in ("testpmd mac", "fairlead dr, from txonly") or row["of_ceiling"] > 0
         assert what in printed
+    # All flows of txonly had been made before.
+    assert rows["fairlead dr, from txonly"]["flows"] == 256
     # What it makes, it removes.
     left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
     assert f"fl{process.pid}-" not in left

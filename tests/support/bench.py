@@ -16,9 +16,10 @@ from balancer import BUILD, WORKER
 from flood import OTHERS
 from lab import ROOT, LabError, Namespaces
 import bench_memif
+import bench_pktgen
 import bench_veth
 
-PARTS = ("memif", "flood", "veth", "l4")
+PARTS = ("memif", "pktgen", "flood", "veth", "l4")
 # What the memif part needs, all programs together.
 HUGE_BYTES = 1 << 30
 
@@ -77,16 +78,15 @@ def hardware():
 
 
 def generators():
-    """Generators and peers that are there, with their version where they tell it."""
-    found = {name: shutil.which(name) for name in ("dpdk-testpmd", "pktgen", "hping3", "tcpreplay", "iperf3", "wrk", "nft")}
-    return {name: path for name, path in found.items() if path}
+    """Generators and peers: where they are, or None."""
+    return {name: shutil.which(name) for name in ("dpdk-testpmd", "pktgen", "hping3", "tcpreplay", "iperf3", "wrk", "nft")}
 
 
 class Bench:
     """The settings of a run, and a namespace for what needs none."""
 
-    def __init__(self, quick):
-        self.lab = Namespaces()
+    def __init__(self, quick, prefix=None):
+        self.lab = Namespaces(prefix)
         self.lab.add("lb")
         self.prefix = self.lab.prefix
         self.huge = sum(size * 1024 * free for size, (free, _) in hugepages().items()) >= HUGE_BYTES
@@ -126,6 +126,17 @@ def memif_table(rows):
           number(r.get("of_ceiling"))] for r in rows])
 
 
+def failures(rows):
+    return "".join(f"\n{r['what']} failed: {r['error']}\n" for r in rows if "error" in r)
+
+
+def pktgen_table(rows):
+    good = [[r["what"], number(r["packets_per_second"], 1e6), number(r["cycles_per_packet"], 1, 0), r["flows"]]
+        for r in rows if "error" not in r]
+    text = "Pktgen-DPDK and the files of scripts/pktgen, shared memory, one worker\n"
+    return text + ("\n" + table(["", "Mpackets/s", "cycles a packet", "flows after"], good) if good else "") + failures(rows)
+
+
 def flood_table(rows):
     return "First packets from random sources, shared memory, one worker\n\n" + table(
         ["", "Mpackets/s", "cycles a packet", "flows after", "answered or forwarded"],
@@ -134,7 +145,8 @@ def flood_table(rows):
 
 
 VETH = (("bits_per_second", "Gbit/s", 1e9), ("requests_per_second", "requests/s", 1), ("connections_per_second", "connections/s", 1),
-    ("connections_per_second_flooded", "under flood", 1), ("flood_packets_per_second", "flood, kpackets/s", 1e3))
+    ("connections_per_second_flooded", "under hping3", 1), ("connections_per_second_replayed", "under tcpreplay", 1),
+    ("flood_packets_per_second", "hping3, kpackets/s", 1e3), ("replay_packets_per_second", "tcpreplay, kpackets/s", 1e3))
 
 
 def ratios(rows):
@@ -142,16 +154,16 @@ def ratios(rows):
     ours = next((r for r in rows if r["what"].startswith("fairlead") and "error" not in r), None)
     if not ours:
         return []
-    return [(r["what"], {k: ours[k] / r[k] for k, _, _ in VETH[:4] if ours.get(k) and r.get(k)})
+    return [(r["what"], {k: ours[k] / r[k] for k, _, _ in VETH[:5] if ours.get(k) and r.get(k)})
             for r in rows if r is not ours and "error" not in r]
 
 
 def veth_table(rows):
     lines = [[r["what"], *(number(r.get(k), scale, 2 if scale == 1e9 else 0) for k, _, scale in VETH)] for r in rows]
     lines += [[f"fairlead / {other}", *(number(f.get(k)) for k, _, _ in VETH)] for other, f in ratios(rows)]
-    text = "Sockets of the kernel (veth, af_packet), iperf3 and wrk to one nginx, hping3\n\n" + table(
+    text = "Sockets of the kernel (veth, af_packet), iperf3 and wrk to one nginx, floods by hping3 and tcpreplay\n\n" + table(
         ["", *(name for _, name, _ in VETH)], lines)
-    return text + "".join(f"\n{r['what']} failed: {r['error']}\n" for r in rows if "error" in r)
+    return text + failures(rows)
 
 
 def l4_table(rows):
@@ -173,8 +185,8 @@ def main():
     began = time.monotonic()
     result = {"hardware": hardware(), "programs": generators(), "commit": output_of("git", "-C", ROOT, "rev-parse", "HEAD")}
     bench = Bench(arguments.quick)
-    parts = {"memif": (bench_memif.run, memif_table), "flood": (bench_memif.floods, flood_table),
-        "veth": (bench_veth.run, veth_table), "l4": (bench_memif.layer4, l4_table)}
+    parts = {"memif": (bench_memif.run, memif_table), "pktgen": (bench_pktgen.run, pktgen_table),
+        "flood": (bench_memif.floods, flood_table), "veth": (bench_veth.run, veth_table), "l4": (bench_memif.layer4, l4_table)}
     print(f"{result['hardware']['cpu']}, {result['hardware']['cores']} cores, Linux {result['hardware']['kernel']}, "
         f"DPDK {result['hardware']['dpdk']}, {'hugepages' if bench.huge else 'no hugepages'}\n", flush=True)
     with bench.lab:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """scripts/bench over shared memory (memif): testpmd's flowgen sends datagrams of 1024 flows, the program on the other core sends
-them back, and what arrives is counted. testpmd forwarding by MAC does nothing else, so it is the ceiling."""
+them back, and what arrives is counted. testpmd forwarding by MAC does nothing else, so it is the ceiling.
+
+In mode txonly testpmd sends and receives nothing: what fairlead receives is counted, and what it sends finds the ring full."""
 import contextlib
 import json
 import os
@@ -17,6 +19,10 @@ FLOWS = {"address": "10.253.0.0/16:1001", "protocol": "udp"}
 N_FLOWS = 1024
 GATEWAY = "198.18.0.254"
 MODES = ("dr", "nat", "fullnat", "tunnel")
+
+
+# What txonly sends: UDP to port 9, from 256 sources of the VIP's /16.
+TXONLY_VIP = "198.18.0.10"
 
 
 def servers(mode):
@@ -42,16 +48,16 @@ def config(path, mode):
 
 
 class Generator(Testpmd):
-    def __init__(self, bench, path, frame):
+    def __init__(self, bench, path, frame, options=()):
         super().__init__(f"{bench.prefix}-generator", OTHERS[0],
             [f"net_memif0,role=client,socket={path},socket-abstract=no,rsize=11"], bench.eal,
-            ["--port-topology=loop", f"--flowgen-flows={N_FLOWS}", f"--txpkts={frame - 4}"])
+            ["--port-topology=loop", f"--flowgen-flows={N_FLOWS}", f"--txpkts={frame - 4}", *options])
         worker_first(self.process.pid)
 
-    def meet(self, known):
+    def meet(self, known, mode="flowgen"):
         """Sends a little and answers ARP, in turn, until known()."""
         for _ in range(10):
-            self.start("flowgen")
+            self.start(mode)
             time.sleep(0.05)
             self.stop()
             self.start("icmpecho")
@@ -93,15 +99,39 @@ def balanced(bench, path, frame, modes):
         generator = stack.enter_context(Generator(bench, path, frame))
         generator.meet(lambda: any(n["state"] == "reachable" for n in lb.get("neighbour", "list")["neighbours"]))
 
-        def busy():
-            worker = lb.get("worker", "list")[0]
-            return worker["packets"], worker["busy_cycles"]
-
         for mode in modes:
             lb.reload(config(path, mode))
-            rate, (packets, cycles) = generator.measure(bench.seconds, busy)
+            rate, (packets, cycles) = generator.measure(bench.seconds, lambda: worker_busy(lb))
             out[mode] = {"packets_per_second": rate, "cycles_per_packet": cycles / max(packets, 1)}
     return out
+
+
+def worker_busy(lb):
+    """Packets that the worker has received, and cycles that it needed for them."""
+    worker = lb.get("worker", "list")[0]
+    return worker["packets"], worker["busy_cycles"]
+
+
+def txonly(bench, path, frame):
+    """fairlead, mode DR, under what testpmd sends when it does nothing else."""
+    conf = config(path, "dr")
+    conf["services"] = [{"name": "txonly", "address": f"{TXONLY_VIP}:9", "protocol": "udp", "mode": "dr", "pool": "pool-dr"}]
+    with contextlib.ExitStack() as stack:
+        lb = stack.enter_context(Balancer(bench.lab, conf, eal=bench.balancer_eal))
+        worker_first(lb.process.pid)
+        generator = stack.enter_context(Generator(bench, path, frame,
+            [f"--eth-peer=0,{MAC}", f"--tx-ip={GATEWAY},{TXONLY_VIP}", "--txonly-multi-flow"]))
+        # Also makes the flows, so that only established ones are left to measure.
+        generator.meet(lambda: any(n["state"] == "reachable" for n in lb.get("neighbour", "list")["neighbours"]), "txonly")
+        generator.start("txonly")
+        time.sleep(0.2)
+        before, then = worker_busy(lb), time.monotonic()
+        time.sleep(bench.seconds)
+        after, now = worker_busy(lb), time.monotonic()
+        generator.stop()
+        packets = after[0] - before[0]
+        return {"packets_per_second": packets / (now - then), "cycles_per_packet": (after[1] - before[1]) / max(packets, 1),
+            "flows": lb.get("worker", "list")[0]["flows_v4"]}
 
 
 def best(results):
@@ -115,16 +145,18 @@ def run(bench):
     rows = []
     path = os.path.join(bench.lab.directory, "bench.sock")
     for frame in bench.frames:
-        ceilings, rounds = [], []
+        ceilings, rounds, alone = [], [], []
         for _ in range(bench.rounds):
             ceilings.append(ceiling(bench, path, frame))
             rounds.append(balanced(bench, path, frame, MODES))
+            alone.append(txonly(bench, path, frame))
         top = best(ceilings)
         rows.append({"what": "testpmd mac", "frame": frame, **top})
         for mode in MODES:
             row = best([r[mode] for r in rounds])
             rows.append({"what": f"fairlead {mode}", "frame": frame, **row,
                 "of_ceiling": row["packets_per_second"] / top["packets_per_second"]})
+        rows.append({"what": "fairlead dr, from txonly", "frame": frame, **best(alone)})
     return rows
 
 
@@ -139,14 +171,14 @@ def floods(bench):
     with Balancer(bench.lab, conf, eal=bench.balancer_eal) as lb:
         worker_first(lb.process.pid)
         for name, kind, port in (("SYNs, dr", "syn", 80), ("SYNs, nat", "syn", 81), ("ACKs of nobody, nat", "ack", 81)):
-            before = lb.get("worker", "list")[0]
+            before = worker_busy(lb)
             with Flood(bench.lab.directory, kind, [(vip, port)], max(1, round(bench.seconds))) as flood:
                 result = flood.result()
-            after = lb.get("worker", "list")[0]
-            packets = after["packets"] - before["packets"]
+            after = worker_busy(lb)
+            packets = after[0] - before[0]
             rows.append({"what": name, "packets_per_second": result["rate"],
-                "cycles_per_packet": (after["busy_cycles"] - before["busy_cycles"]) / max(packets, 1),
-                "flows": after["flows_v4"], "came_back": result["received"]["packets"] / max(result["sent"], 1)})
+                "cycles_per_packet": (after[1] - before[1]) / max(packets, 1),
+                "flows": lb.get("worker", "list")[0]["flows_v4"], "came_back": result["received"]["packets"] / max(result["sent"], 1)})
     return rows
 
 

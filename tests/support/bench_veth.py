@@ -3,9 +3,14 @@
 kernel), or testpmd as a mere wire on the same packet sockets, which is the ceiling of what those sockets allow. fairlead and testpmd
 have a core, clients and servers the others; with nftables, which works wherever a packet is sent from, all have all cores."""
 import contextlib
+import json
+import os
+import random
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -18,6 +23,9 @@ from testpmd import Testpmd
 ADDRESS = VIP["nat", 4]
 # As in drivers-config/net_af_packet.json, so that both have the same rings.
 RING = "blocksz=65536,framesz=2048,framecnt=1024,qdisc_bypass=0"
+
+# Of the file that tcpreplay sends: what a flood reaches here in a second or so.
+SYNS = 262_144
 
 NFT = """
 table ip lab {{
@@ -104,22 +112,83 @@ def sent_by_hping(text):
     return int(found[1]) if found else 0
 
 
+def sent_by_tcpreplay(text):
+    """Packets that tcpreplay says it sent."""
+    found = re.search(r"Actual: (\d+) packets", text)
+    return int(found[1]) if found else 0
+
+
+def hping(lab, address):
+    """SYNs from random sources, as fast as hping3 makes them; and what reads what it prints."""
+    return ["hping3", "-q", "--flood", "--rand-source", "-S", "-p", "80", address], sent_by_hping
+
+
+def neighbour_mac(lab, address):
+    """What the client sends to for an address of its network that it has just talked to."""
+    found = json.loads(lab.run("client", ["ip", "-j", "neigh", "show", address]).stdout)
+    if not found or "lladdr" not in found[0]:
+        raise LabError(f"the client does not know the MAC of {address}")
+    return found[0]["lladdr"]
+
+
+def tcpreplay(lab, address):
+    """The same from a file, over and over."""
+    path = os.path.join(lab.directory, "syns.pcap")
+    write_syns(path, neighbour_mac(lab, address), address)
+    return ["tcpreplay", "-q", "-i", "wan", "--preload-pcap", "--topspeed", "--loop=0", path], sent_by_tcpreplay
+
+
+def folded(total):
+    """Of a sum of 16-bit words, the checksum (RFC 1071)."""
+    total = (total & 0xffff) + (total >> 16)
+    return ~((total & 0xffff) + (total >> 16)) & 0xffff
+
+
+def write_syns(path, mac, address, n=SYNS):
+    """A file of n SYNs to port 80 of an IPv4 address, from random sources all over the world; the same ones each time."""
+    # Little-endian, microseconds, Ethernet: the classic format of pcap.
+    out = [struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)]
+    record = struct.pack("<IIII", 0, 0, 54, 54)
+    ethernet = bytes.fromhex(mac.replace(":", "")) + bytes.fromhex("02fb00000001") + b"\x08\x00"
+    to = socket.inet_aton(address)
+    fixed = sum(struct.unpack("!HH", to))
+    chance = random.Random(1)
+    # Not the networks of the lab, nor what no packet may come from.
+    first_bytes = [b for b in range(11, 224) if b not in (127, 172, 192, 198)]
+    for _ in range(n):
+        source = chance.choice(first_bytes) << 24 | chance.getrandbits(24)
+        port, sequence = chance.randrange(1024, 65536), chance.getrandbits(32)
+        addresses = fixed + (source >> 16) + (source & 0xffff)
+        # Version and header length, total length, TTL and protocol; then the words of the TCP header and of its pseudo-header.
+        ip_sum = folded(0x4500 + 40 + 0x4006 + addresses)
+        tcp_sum = folded(addresses + 6 + 20 + port + 80 + (sequence >> 16) + (sequence & 0xffff) + 0x5002 + 512)
+        out += record, ethernet, struct.pack("!BBHHHBBHI4s", 0x45, 0, 40, 0, 0, 64, 6, ip_sum, source, to), struct.pack(
+            "!HHIIBBHHH", port, 80, sequence, 0, 0x50, 2, 512, tcp_sum, 0)
+    with open(path, "wb") as f:
+        f.writelines(out)
+
+
 @contextlib.contextmanager
-def hping(lab, address, found):
-    """SYNs from random sources, as fast as hping3 makes them; what it reached goes to found["flood"]."""
+def flood(lab, generator, address, found):
+    """A flood of a generator, one of FLOODS, in the client's namespace; packets a second that it sent go to found["rate"]."""
+    command, sent = generator(lab, address)
     began = time.monotonic()
-    flood = subprocess.Popen(["ip", "netns", "exec", lab.ns("client"), "hping3", "-q", "--flood", "--rand-source", "-S",
-        "-p", "80", address], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(["ip", "netns", "exec", lab.ns("client"), *command], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield
     finally:
-        flood.send_signal(signal.SIGINT)
-        text, _ = flood.communicate(timeout=30)
-        found["flood"] = sent_by_hping(text) / (time.monotonic() - began)
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=30)
+        found["rate"] = sent(text) / (time.monotonic() - began)
 
 
-def connections_under_flood(lab, address, seconds, found):
-    with hping(lab, address, found):
+# program: (what connections under it are called, what its own packets are, its command line)
+FLOODS = {"hping3": ("flooded", "flood", hping), "tcpreplay": ("replayed", "replay", tcpreplay)}
+
+
+def connections_under(lab, generator, address, seconds, found):
+    with flood(lab, generator, address, found):
         time.sleep(0.5)
         return connections(lab, address, seconds)
 
@@ -132,10 +201,11 @@ def measure(lab, seconds, between):
         for name, what in (("bits_per_second", throughput), ("requests_per_second", requests),
                 ("connections_per_second", connections)):
             row[name] = what(lab, address, seconds)
-        if shutil.which("hping3"):
-            found = {}
-            row["connections_per_second_flooded"] = connections_under_flood(lab, address, seconds, found)
-            row["flood_packets_per_second"] = found["flood"]
+        for program, (how, what, generator) in FLOODS.items():
+            if shutil.which(program):
+                found = {}
+                row[f"connections_per_second_{how}"] = connections_under(lab, generator, address, seconds, found)
+                row[f"{what}_packets_per_second"] = found["rate"]
     return row
 
 
