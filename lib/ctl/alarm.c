@@ -5,6 +5,7 @@
 #include <rte_mempool.h>
 
 #include "base/log.h"
+#include "l4/handshake.h"
 
 #define LOOK_MS 1000
 
@@ -78,6 +79,49 @@ static bool measure_persistence(const struct config_target *t, unsigned int i, s
 	return true;
 }
 
+static bool measure_source_rates(const struct config_target *t, unsigned int i, struct measure *m)
+{
+	const struct l4 *l = worker_l4(t, i, m);
+	struct rate_stats s;
+
+	if (!l || !l->rates)
+		return false;
+	rate_stats(l->rates, &s);
+	m->used = rate_used(l->rates, __atomic_load_n(&l->now_ms, __ATOMIC_RELAXED));
+	m->max = s.max;
+	return true;
+}
+
+/* No service gets all of it, so that the one that is nearest its share tells. */
+static bool measure_share(const struct config_target *t, unsigned int i,
+	struct handshake_share (*fullest)(const struct l4 *l), struct measure *m)
+{
+	const struct l4 *l = worker_l4(t, i, m);
+	const struct service *service = NULL;
+	struct handshake_share s;
+
+	if (!l)
+		return false;
+	s = fullest(l);
+	m->used = s.used;
+	m->max = s.max;
+	if (s.used)
+		service = config_model(t)->service[s.service];
+	if (service)
+		snprintf(m->of, sizeof(m->of), "worker %u, %s", i, service->name);
+	return true;
+}
+
+static bool measure_handshakes(const struct config_target *t, unsigned int i, struct measure *m)
+{
+	return measure_share(t, i, handshake_fullest, m);
+}
+
+static bool measure_handshake_hold(const struct config_target *t, unsigned int i, struct measure *m)
+{
+	return measure_share(t, i, handshake_hold_fullest, m);
+}
+
 /* Of all sources and servers, the pair that has most in use. */
 static bool measure_local_ports(const struct config_target *t, unsigned int i, struct measure *m)
 {
@@ -149,6 +193,12 @@ static const struct kind kinds[ALARM_KINDS] = {
 	{ "flows-v6", "IPv6 flows", "raise limits.flows-v6, or shorten timeouts",
 		measure_flows_v6 },
 	{ "persistence", "persistence entries", "raise limits.persistence", measure_persistence },
+	{ "source-rates", "sources whose rate is counted", "raise limits.source-rates",
+		measure_source_rates },
+	{ "handshakes", "handshakes with servers", "see that the service's servers answer",
+		measure_handshakes },
+	{ "handshake-hold", "segments that wait for a handshake with a server",
+		"see that the service's servers answer", measure_handshake_hold },
 	{ "local-ports", "local ports", "give the pool more sources", measure_local_ports },
 	{ "packets", "packet buffers", "raise limits.packets", measure_packets },
 	{ "fragments", "fragments that wait", "raise limits.fragments", measure_fragments },

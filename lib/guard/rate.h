@@ -55,4 +55,8 @@ struct rate_stats {
 /* Any core. */
 void rate_stats(const struct rate_table *t, struct rate_stats *out);
 
+/* Sources whose buckets are not full at the moment; of a large table an estimate, from a part of it
+ * that is looked at. now_ms: as the home worker has it. Any core. */
+uint32_t rate_used(const struct rate_table *t, uint32_t now_ms);
+
 #endif

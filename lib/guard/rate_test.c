@@ -60,6 +60,35 @@ static uint64_t evicted(const struct rate_table *t)
 	return s.evicted;
 }
 
+/* Those whose buckets are not full, exactly in a small table and nearly in a large one. */
+static void test_used(void **unused)
+{
+	static const uint32_t sizes[] = { 4096, 1 << 20 };
+	const struct source_rate rule = rule_of(10, 20); /* a token takes 100 ms */
+
+	for (unsigned int s = 0; s < 2; s++) {
+		struct rate_table *t = rate_create(sizes[s], &secret, SOCKET_ID_ANY);
+		const uint32_t start = UINT32_MAX - 50, n = sizes[s] / 8;
+
+		assert_non_null(t);
+		assert_int_equal(rate_used(t, start), 0);
+		for (uint32_t i = 0; i < n; i++) {
+			struct addr a = client(i);
+
+			assert_true(opens(t, &rule, &a, start));
+			if (i % 2 == 0)
+				assert_true(opens(t, &rule, &a, start));
+		}
+		/* Few sets have more than four of them. */
+		assert_in_range(rate_used(t, start), n * 9 / 10, n * 11 / 10);
+		if (s == 0)
+			assert_in_range(rate_used(t, start), n - evicted(t), n - evicted(t));
+		assert_in_range(rate_used(t, start + 150), n * 9 / 20, n * 11 / 20);
+		assert_int_equal(rate_used(t, start + 201), 0);
+		rate_destroy(t);
+	}
+}
+
 static void test_burst(void **unused)
 {
 	struct rate_table *t = rate_create(1024, &secret, SOCKET_ID_ANY);
@@ -313,6 +342,7 @@ static void test_home(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_used),
 		cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_model),

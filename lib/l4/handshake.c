@@ -83,6 +83,41 @@ bool handshake_room(const struct l4 *l, const struct service *service)
 	return has_share(HANDSHAKES_MAX, all->used, all->used_by[service->slot], 1);
 }
 
+/* The share that has_share() gives is half of what others leave, and so the service that has most
+ * is nearest to it. */
+static struct handshake_share fullest(uint32_t max, const uint32_t *used, const uint16_t *by)
+{
+	struct handshake_share s = { 0 };
+	uint32_t all;
+
+	for (uint16_t i = 0; i < MODEL_SERVICES_MAX; i++) {
+		const uint16_t mine = __atomic_load_n(&by[i], __ATOMIC_RELAXED);
+
+		if (mine > s.used) {
+			s.service = i;
+			s.used = mine;
+		}
+	}
+	/* The worker may have counted on since. */
+	all = RTE_MIN(RTE_MAX(__atomic_load_n(used, __ATOMIC_RELAXED), s.used), max);
+	s.max = (max - (all - s.used)) / 2;
+	return s;
+}
+
+struct handshake_share handshake_fullest(const struct l4 *l)
+{
+	const struct handshakes *all = all_of(l);
+
+	return fullest(HANDSHAKES_MAX, &all->used, all->used_by);
+}
+
+struct handshake_share handshake_hold_fullest(const struct l4 *l)
+{
+	const struct handshakes *all = all_of(l);
+
+	return fullest(HOLD_MAX, &all->held, all->held_by);
+}
+
 static struct handshake *place_take(struct l4 *l, const struct flow *f)
 {
 	struct flow_side *side = flow_side(l->flows, f);

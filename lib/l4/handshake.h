@@ -33,6 +33,17 @@ uint64_t handshakes_bytes(void);
 /* Whether there is room for one more of the service. */
 bool handshake_room(const struct l4 *l, const struct service *service);
 
+/* What a service has of something, and may have at most as long as others have what they have. */
+struct handshake_share {
+	uint16_t service; /* its slot */
+	uint32_t used, max;
+};
+
+/* Of all services the one that is nearest its share: of handshakes that go on, of buffers of
+ * packets that wait. Any core. */
+struct handshake_share handshake_fullest(const struct l4 *l);
+struct handshake_share handshake_hold_fullest(const struct l4 *l);
+
 /* f has just been opened, for the client whose segment p is. p is taken. There is room. */
 void handshake_begin(
 	struct l4 *l, struct pkt *p, struct flow *f, const struct synproxy_client *client);

@@ -3,6 +3,7 @@
  * Who may open flows, and how fast: access lists and rates of sources, in every mode, with one
  * worker and with three. The configuration is forward.json, changed by each test while it runs.
  */
+#include "alarm_lab.h"
 #include "synproxy_lab.h"
 
 #define UDP 17
@@ -299,6 +300,27 @@ static void test_rate(void **state)
 	harness_destroy(h);
 }
 
+/* The alarm for a table that is nearly full of sources, until their buckets are full. */
+static void test_rate_alarm(void **state)
+{
+	const struct path *p = *state;
+	struct harness *h = lab(p);
+	struct alarms a = { 0 };
+	uint64_t used;
+
+	configure(
+		h, p->service, "{\"source-rate\": {\"connections\": %s, \"prefix-v6\": 128}}", "1");
+	assert_false(alarm_of(h, &a, "source-rates", &used));
+	assert_int_equal(used, 0);
+	for (unsigned int i = 0; i < 4096; i++)
+		opens(h, p, 0x1000 + i, 1000);
+	assert_true(alarm_of(h, &a, "source-rates", &used));
+	harness_advance(h, 1100);
+	assert_false(alarm_of(h, &a, "source-rates", &used));
+	assert_int_equal(used, 0);
+	harness_destroy(h);
+}
+
 /* A network of clients has one rate. */
 static void test_prefix(void **state)
 {
@@ -494,6 +516,7 @@ static const struct {
 	{ "tighten", test_tighten, 0 },
 	{ "shared", test_shared, 0 },
 	{ "rate", test_rate, 0 },
+	{ "rate alarm", test_rate_alarm, 0 },
 	{ "prefix", test_prefix, 0 },
 	{ "rate of all", test_rate_of_all, 0 },
 	{ "what counts", test_what_counts, 0 },

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "ctl/alarm.h"
+#include "alarm_lab.h"
 #include "talk.h"
 
 static const struct where nat = { "nat", TCP, "198.51.100.7", "192.0.2.51" }; /* servers a and b */
@@ -352,33 +352,6 @@ static void test_rings_full(void **state)
 }
 
 /* ---- alarms --------------------------------------------------------------------------------- */
-
-static bool alarm_of(struct harness *h, struct alarms *a, const char *resource, uint64_t *used)
-{
-	json_t *all, *raised, *o;
-	unsigned int n = 0;
-	bool on = false;
-	size_t i;
-
-	alarm_look(a, &h->target);
-	all = alarm_view(a, &h->target, true);
-	raised = alarm_view(a, &h->target, false);
-	*used = UINT64_MAX;
-	json_array_foreach (all, i, o) {
-		n += json_is_true(json_object_get(o, "alarm"));
-		if (strcmp(json_string_value(json_object_get(o, "resource")), resource) != 0 ||
-			*used != UINT64_MAX)
-			continue;
-		*used = (uint64_t)json_integer_value(json_object_get(o, "used"));
-		on = json_is_true(json_object_get(o, "alarm"));
-		assert_int_equal(json_integer_value(json_object_get(o, "percent")),
-			*used * 100 / (uint64_t)json_integer_value(json_object_get(o, "max")));
-	}
-	assert_int_equal(json_array_size(raised), n);
-	json_decref(all);
-	json_decref(raised);
-	return on;
-}
 
 /* Up above 80 per cent, down below 70, and not in between. */
 static void test_alarm_flows(void **state)

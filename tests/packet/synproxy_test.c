@@ -3,6 +3,7 @@
  * SYN cookies and the SYN proxy: handshakes with every option, the numbers of established
  * connections, what is lost, repeated or made up, and when cookies are used at all.
  */
+#include "alarm_lab.h"
 #include "synproxy_lab.h"
 
 static struct harness *balancer(unsigned int workers)
@@ -414,8 +415,9 @@ static void test_held(void **state)
 static void test_held_full(void **state)
 {
 	struct harness *h = balancer(1);
+	struct alarms a = { 0 };
 	struct conn d;
-	uint64_t held = 0;
+	uint64_t held = 0, used;
 
 	for (uint16_t i = 0; i < 110; i++) {
 		struct conn c = conn_make(h, *state, (uint16_t)(5000 + i));
@@ -431,6 +433,10 @@ static void test_held_full(void **state)
 		held += 10;
 		assert_int_equal(harness_drops(h, DROP_handshake_hold_full),
 			12 * (i + 1) - (held < HOLD_ONE ? held : HOLD_ONE));
+		held = held < HOLD_ONE ? held : HOLD_ONE;
+		assert_int_equal(
+			alarm_of(h, &a, "handshake-hold", &used), held * 10 > HOLD_ONE * 8);
+		assert_int_equal(used, held);
 	}
 	/* Another service has its own part, and when this one's clients are gone, all is as before.
 	 */
@@ -442,11 +448,31 @@ static void test_held_full(void **state)
 	harness_advance(h, 8000);
 	harness_forget(h);
 	assert_int_equal(harness_drops(h, DROP_handshake_failed), HOLD_ONE);
+	assert_false(alarm_of(h, &a, "handshake-hold", &used));
+	assert_int_equal(used, 0);
 	d = conn_make(h, *state, 4000);
 	open_syn(&d);
 	open_ack(&d, 100);
 	assert_int_equal(harness_drops(h, DROP_handshake_hold_full), 12 * 110 - HOLD_ONE);
 	harness_destroy(h); /* nothing is lost of what waited */
+}
+
+/* The alarm of handshakes is on, names the service, and takes its share for all there is. */
+static void assert_full(struct harness *h, struct alarms *a, const struct way *way)
+{
+	json_t *list, *o;
+	char of[64];
+
+	alarm_look(a, &h->target);
+	list = alarm_view(a, &h->target, false);
+	assert_int_equal(json_array_size(list), 1);
+	o = json_array_get(list, 0);
+	snprintf(of, sizeof(of), "worker 0, %s", way->service);
+	assert_string_equal(json_string_value(json_object_get(o, "of")), of);
+	assert_string_equal(json_string_value(json_object_get(o, "resource")), "handshakes");
+	assert_int_equal(json_integer_value(json_object_get(o, "max")), PLACES_ONE);
+	assert_int_equal(json_integer_value(json_object_get(o, "percent")), 100);
+	json_decref(list);
 }
 
 /* A service whose server is dead has half of the places, of another service there is room; later,
@@ -456,15 +482,20 @@ static void test_places_full(void **state)
 	struct harness *h = harness_create(&(struct harness_conf){
 		.file = "synproxy.json", .workers = 1, .flows_v4 = 20000, .flows_v6 = 20000 });
 	struct conn d = conn_make(h, &plain, 3000), last = conn_make(h, *state, 1);
+	struct alarms a = { 0 };
 	struct options o;
 	struct frame f;
+	uint64_t used;
 
 	for (uint16_t i = 0; i < PLACES_ONE; i++) {
 		struct conn c = conn_make(h, *state, (uint16_t)(5000 + i));
 
+		assert_int_equal(alarm_of(h, &a, "handshakes", &used), i * 10 > PLACES_ONE * 8);
+		assert_int_equal(used, i);
 		open_syn(&c);
 		open_ack(&c, 0);
 	}
+	assert_full(h, &a, *state);
 	open_syn(&last);
 	o = client_options(&last);
 	f = client_frame(&last, FRAME_ACK, last.isn + 1, last.cookie + 1, &o);
@@ -476,6 +507,8 @@ static void test_places_full(void **state)
 	harness_advance(h, 6000);
 	harness_forget(h);
 	assert_int_equal(harness_flows(h), 1);
+	assert_false(alarm_of(h, &a, "handshakes", &used));
+	assert_int_equal(used, 0);
 	open_ack(&last, 0);
 	open_server(&last, server_options(&last));
 	talk(&last);
