@@ -45,6 +45,10 @@
 enum handoff { HANDOFF_NONE, HANDOFF_ALL, HANDOFF_RANDOM, HANDOFF_COUNT };
 const char *handoff_name(enum handoff h);
 
+/* What is measured of SYN cookies: SYNs that are answered with one, or ACKs that bring one back. */
+enum cookies { COOKIES_NONE, COOKIES_SYN, COOKIES_ACK, COOKIES_COUNT };
+const char *cookies_name(enum cookies c);
+
 enum bench_kind { BENCH_ONE, BENCH_LIFE, BENCH_SUITE };
 
 struct bench_options {
@@ -53,6 +57,7 @@ struct bench_options {
 	unsigned int passes; /* over all rows of the suite */
 	enum mode mode;
 	enum encap encap;           /* of mode tunnel */
+	enum cookies cookies;       /* nobody is served without one */
 	unsigned int mix;           /* percent of packets that begin a flow */
 	unsigned int family;        /* of clients: 4 or 6 */
 	unsigned int server_family; /* another one with fullnat alone */
@@ -139,8 +144,17 @@ unsigned int rig_sources(const struct bench_options *o);
 
 /* ---- frames.c ------------------------------------------------------------------------------- */
 
-/* SYN and ACK stand for a first and a later datagram with UDP. */
-enum frame_kind { FRAME_SYN, FRAME_SYN_ACK, FRAME_ACK, FRAME_ANSWER, FRAME_KINDS };
+/* SYN and ACK stand for a first and a later datagram with UDP. PROOF is the ACK of a cookie, RESET
+ * the RST of a client that has sent one. */
+enum frame_kind {
+	FRAME_SYN,
+	FRAME_SYN_ACK,
+	FRAME_ACK,
+	FRAME_ANSWER,
+	FRAME_PROOF,
+	FRAME_RESET,
+	FRAME_KINDS
+};
 
 /* Where the addresses of the bench are: host order, IPv4; IPv6 ones end in the same 32 bits. */
 uint32_t frame_service(unsigned int i);
@@ -151,10 +165,15 @@ struct addr frame_addr(unsigned int family, uint32_t v4);
 /* Of the addresses on a nic. */
 unsigned int frame_family(const struct bench_options *o, unsigned int nic);
 
-/* How a flow looks on the servers' side. */
+/* How a flow looks on the servers' side; or, with cookies, what its client was told. */
 struct bench_flow {
-	uint16_t server;
-	uint16_t source; /* fullnat: which address of the balancer's */
+	union {
+		struct {
+			uint16_t server;
+			uint16_t source; /* fullnat: which address of the balancer's */
+		};
+		uint32_t cookie; /* host order */
+	};
 	rte_be16_t port; /* the client's, or with fullnat the balancer's */
 };
 
@@ -162,10 +181,10 @@ struct bench_flow {
  * flow says. */
 struct tuple frame_tuple(const struct bench_options *o, enum frame_kind kind, uint32_t i,
 	const struct bench_flow *flow);
-/* Writes such a frame into m. */
+/* Writes such a frame into m. ack: what a FRAME_PROOF acknowledges. */
 void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
-	enum frame_kind kind, const struct tuple *t);
-/* What a forwarded frame says of its flow. */
+	enum frame_kind kind, const struct tuple *t, uint32_t ack);
+/* What a forwarded frame says of its flow, or a SYN-ACK of its cookie. */
 struct bench_flow frame_chosen(const struct bench_options *o, const struct rte_mbuf *m);
 
 /* An answer to ARP or ND about a neighbour, as the control core is given it. */
@@ -218,6 +237,7 @@ struct run {
 	unsigned int arrived;    /* threads at the start of the round */
 	unsigned int sending;    /* lanes with packets still to come */
 	bool failed;             /* no memory */
+	bool proved;             /* the last round's clients have sent their ACKs */
 	struct bench_flow *flow; /* by flow, where the mode sees answers */
 	uint8_t *owner;          /* by flow, where there are several workers */
 };

@@ -119,14 +119,18 @@ struct tuple frame_tuple(const struct bench_options *o, enum frame_kind kind, ui
 }
 
 /* The transport header, with room for a payload after it of which all is zero. */
-static void write_transport(uint8_t *l4, enum frame_kind kind, const struct tuple *t, uint16_t len)
+static void write_transport(
+	uint8_t *l4, enum frame_kind kind, const struct tuple *t, uint16_t len, uint32_t ack)
 {
-	static const uint8_t flags[] = { RTE_TCP_SYN_FLAG, RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG,
-		RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG };
+	static const uint8_t flags[FRAME_KINDS] = { RTE_TCP_SYN_FLAG,
+		RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG, RTE_TCP_ACK_FLAG,
+		RTE_TCP_ACK_FLAG, RTE_TCP_RST_FLAG };
 	const struct rte_tcp_hdr tcp = {
 		.src_port = t->sport,
 		.dst_port = t->dport,
-		.sent_seq = RTE_BE32(1),
+		/* Who waits for cookies counts: the SYN has been one number. */
+		.sent_seq = rte_cpu_to_be_32(1 + (kind == FRAME_PROOF || kind == FRAME_RESET)),
+		.recv_ack = rte_cpu_to_be_32(kind == FRAME_PROOF ? ack : 0),
 		.data_off = 5 << 4,
 		.tcp_flags = flags[kind],
 		.rx_win = RTE_BE16(1000),
@@ -144,7 +148,7 @@ static void write_transport(uint8_t *l4, enum frame_kind kind, const struct tupl
 }
 
 void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
-	enum frame_kind kind, const struct tuple *t)
+	enum frame_kind kind, const struct tuple *t, uint32_t ack)
 {
 	const struct nic *nic = r->nic[is_answer(kind) ? BENCH_LAN : BENCH_WAN];
 	const bool v4 = addr_is_v4(&t->src), tcp = t->proto == IPPROTO_TCP;
@@ -153,6 +157,8 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 	const uint16_t len =
 		(uint16_t)RTE_MAX(RTE_ETHER_HDR_LEN + ip_len + l4_len, o->packet - FCS_LEN);
 	struct rte_ether_hdr *eth;
+	/* Segments of a handshake carry nothing: what is longer is the padding of the frame. */
+	const uint16_t ip_end = (uint16_t)(o->cookies ? ip_len + l4_len : len - sizeof(*eth));
 	uint8_t *l3, *sum;
 	uint16_t cksum;
 
@@ -165,10 +171,10 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 	eth->src_addr = neighbour_mac;
 	eth->ether_type = v4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
 	if (v4)
-		write_ip4(l3, t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
+		write_ip4(l3, t, ip_end);
 	else
-		write_ip6(l3, t, (uint16_t)(len - RTE_ETHER_HDR_LEN));
-	write_transport(l3 + ip_len, kind, t, (uint16_t)(len - RTE_ETHER_HDR_LEN - ip_len));
+		write_ip6(l3, t, ip_end);
+	write_transport(l3 + ip_len, kind, t, (uint16_t)(ip_end - ip_len), ack);
 	sum = l3 + ip_len +
 	      (tcp ? offsetof(struct rte_tcp_hdr, cksum)
 		   : offsetof(struct rte_udp_hdr, dgram_cksum));
@@ -184,6 +190,11 @@ struct bench_flow frame_chosen(const struct bench_options *o, const struct rte_m
 	struct bench_flow flow = { 0 };
 	rte_be32_t last;
 
+	if (o->cookies) {
+		memcpy(&last, l3 + (frame_family(o, BENCH_WAN) == 4 ? 24 : 44), 4);
+		flow.cookie = rte_be_to_cpu_32(last);
+		return flow;
+	}
 	memcpy(&last, l3 + (v4 ? 16 : 36), 4);
 	flow.server = (uint16_t)(rte_be_to_cpu_32(last) - SERVERS);
 	if (o->mode == MODE_FULLNAT) {

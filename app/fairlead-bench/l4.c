@@ -150,7 +150,7 @@ static int measure(struct run *run, struct bench_result *out)
 	const struct bench_options *o = run->o;
 	struct bench_cost direct, staged;
 
-	if (o->mix < 100) {
+	if (o->mix < 100 && !o->cookies) {
 		if (run_establish(run, NULL) < 0)
 			return -1;
 		run_idle(run, BENCH_SYN_MS + 1000, NULL); /* no timer of the opening is left */

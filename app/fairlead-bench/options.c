@@ -33,6 +33,10 @@ static const char usage[] =
 	"  --flows N          flows that are open (10000)\n"
 	"  --new              every packet begins a flow, while as many old ones expire\n"
 	"  --mix PERCENT      so many packets begin one; the others belong to the N flows\n"
+	"  --cookies syn|ack  modes nat and fullnat: SYNs that are answered with cookies, or ACKs "
+	"that\n"
+	"                     bring them back, each of which opens a flow and sends the server a "
+	"SYN\n"
 	"  --scheduler NAME   of the pool (round-robin)\n"
 	"  --services N       (100)\n"
 	"  --servers N        (100)\n"
@@ -116,6 +120,13 @@ static enum handoff parse_handoff(const char *text)
 	return HANDOFF_COUNT;
 }
 
+const char *cookies_name(enum cookies c)
+{
+	static const char *const names[COOKIES_COUNT] = { "none", "syn", "ack" };
+
+	return names[c];
+}
+
 /* Whether the text is the second word, where it has to be one of two. */
 static bool second(const char *option, const char *text, const char *a, const char *b)
 {
@@ -187,6 +198,9 @@ static bool parse_load(int c, const char *text, struct bench_options *o)
 		return true;
 	case 'x':
 		o->mix = number("mix", text, 1, 100);
+		return true;
+	case 'k':
+		o->cookies = second("cookies", text, "syn", "ack") ? COOKIES_ACK : COOKIES_SYN;
 		return true;
 	case 's':
 		parse_scheduler(text, o);
@@ -261,6 +275,12 @@ static void check(const struct bench_options *o)
 		fault = "--handoff needs --workers 2 or more";
 	else if (o->kind == BENCH_LIFE && (o->mix || o->handoff))
 		fault = "--life goes without --new, --mix and --handoff";
+	else if (o->cookies && (o->mode == MODE_DR || o->mode == MODE_TUNNEL))
+		fault = "--cookies needs --mode nat or fullnat";
+	else if (o->cookies && (o->proto != IPPROTO_TCP || o->mix || o->workers > 1))
+		fault = "--cookies is for TCP, and goes without --new, --mix and --workers";
+	else if (o->cookies && o->kind != BENCH_ONE)
+		fault = "--cookies goes without --life and --suite";
 	else if (o->quick && o->kind != BENCH_SUITE)
 		fault = "--quick is for --suite";
 	else if (rig_sources(o) > BENCH_SOURCES_MAX || rig_sources(o) * o->servers > LPORT_SETS_MAX)
@@ -283,6 +303,7 @@ void options_parse(int argc, char **argv, struct bench_options *o)
 		{ "flows", required_argument, NULL, 'f' },
 		{ "new", no_argument, NULL, 'n' },
 		{ "mix", required_argument, NULL, 'x' },
+		{ "cookies", required_argument, NULL, 'k' },
 		{ "scheduler", required_argument, NULL, 's' },
 		{ "services", required_argument, NULL, 'S' },
 		{ "servers", required_argument, NULL, 'V' },

@@ -33,7 +33,10 @@ void report_text(const struct bench_options *o, const struct bench_result *r)
 {
 	printf("mode      %s, IPv%u%s, %s, ", mode_name(o->mode), o->family,
 		o->family == o->server_family ? "" : " to IPv4", protocol(o));
-	if (o->mix == 0)
+	if (o->cookies)
+		printf(o->cookies == COOKIES_SYN ? "SYNs answered with cookies\n"
+						 : "ACKs that bring cookies back\n");
+	else if (o->mix == 0)
 		printf("established\n");
 	else if (o->mix == 100)
 		printf("first packets\n");
@@ -65,8 +68,9 @@ static void json_options(const struct bench_options *o)
 		printf("\"encapsulation\": \"%s\", ", encap_name(o->encap));
 	printf("\"family\": %u, \"server_family\": %u, \"protocol\": \"%s\", \"flows\": %u, ",
 		o->family, o->server_family, o->proto == IPPROTO_UDP ? "udp" : "tcp", o->flows);
-	printf("\"packet\": %u, \"new\": %s, \"mix\": %u, \"scheduler\": \"%s\", ", o->packet,
-		o->mix == 100 ? "true" : "false", o->mix, o->scheduler);
+	printf("\"packet\": %u, \"new\": %s, \"mix\": %u, \"cookies\": \"%s\", ", o->packet,
+		o->mix == 100 ? "true" : "false", o->mix, cookies_name(o->cookies));
+	printf("\"scheduler\": \"%s\", ", o->scheduler);
 	printf("\"services\": %u, \"servers\": %u, \"workers\": %u, \"handoff\": \"%s\", ",
 		o->services, o->servers, o->workers, handoff_name(o->handoff));
 	printf("\"steering\": \"%s\", \"rounds\": %u, ", steering(o), o->rounds);

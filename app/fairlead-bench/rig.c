@@ -47,6 +47,8 @@ static uint32_t table_size(const struct bench_options *o)
 
 	if (o->workers > 1)
 		n = n / o->workers + n / o->workers / 32 + 1024;
+	if (o->cookies) /* whose clients have proved themselves and not yet given up */
+		n = RTE_MAX(n, (uint32_t)BENCH_ROUND);
 	return n + (embryos ? embryos / o->workers / 8 + 4096 : 0);
 }
 
@@ -190,6 +192,12 @@ static void describe_services(struct parts *p, const struct bench_options *o)
 			.mode = o->mode,
 			.encap = o->encap,
 			.proto = o->proto,
+			.syn_proxy = { .mode = o->cookies ? SYN_PROXY_ALWAYS : SYN_PROXY_OFF,
+				.mss = 1440,
+				.window = 14600,
+				.wscale = 7,
+				.sack = true,
+				.timestamps = true },
 			.timeouts = { .tcp_syn = BENCH_SYN_MS,
 				.tcp_established = BENCH_ESTABLISHED_MS,
 				.tcp_fin = 60000,

@@ -120,10 +120,11 @@ static void put(struct lane *l, enum frame_kind kind, uint32_t flow)
 {
 	struct run *run = l->run;
 	struct rte_mbuf *m = l->back[l->n_items];
-	const struct tuple t = frame_tuple(run->o, kind, flow, run->flow ? &run->flow[flow] : NULL);
+	const struct bench_flow *seen = run->flow ? &run->flow[flow] : NULL;
+	const struct tuple t = frame_tuple(run->o, kind, flow, seen);
 	struct item *item = &l->item[l->n_items++];
 
-	frame_write(m, run->rig, run->o, kind, &t);
+	frame_write(m, run->rig, run->o, kind, &t, seen ? seen->cookie + 1 : 0);
 	*item = (struct item){ .mbuf = m, .flow = flow, .nic = m->port, .len = m->data_len };
 	if (run->n > 1 && run->rig->nic[m->port]->hash != NIC_HASH_NONE)
 		item->hash = steer_hash(
@@ -297,6 +298,8 @@ static void turns(struct lane *l, unsigned int n)
 
 /* ---- a round -------------------------------------------------------------------------------- */
 
+static int cookie_round(struct run *run);
+
 static void round_begin(struct lane *l)
 {
 	if (l->at == l->n_items)
@@ -330,6 +333,8 @@ int run_round(struct run *run)
 	unsigned int next = 1;
 	unsigned int lcore;
 
+	if (run->o->cookies)
+		return cookie_round(run);
 	run->arrived = 0;
 	__atomic_store_n(&run->sending, run->n, __ATOMIC_RELEASE);
 	if (run->threads) {
@@ -457,6 +462,40 @@ int run_establish(struct run *run, struct tally *tally)
 	return rc;
 }
 
+/* ---- cookies -------------------------------------------------------------------------------- */
+
+/* How many clients there are, of whom BENCH_ROUND at a time come. */
+static uint32_t cookie_clients(const struct bench_options *o)
+{
+	return RTE_MAX(o->flows / BENCH_ROUND, 1u) * BENCH_ROUND;
+}
+
+/*
+ * What is measured comes last, so that the lane has its cycles and nothing else's. Of clients that
+ * have proved themselves, the handshakes with servers are left when their ACKs are through; before
+ * the next ones come they give up.
+ */
+static int cookie_round(struct run *run)
+{
+	struct lane *l = &run->lane[0];
+	const bool ack = run->o->cookies == COOKIES_ACK;
+	uint64_t *stages = l->worker->stage_cycles;
+	const uint32_t last = l->next;
+	int rc = 0;
+
+	l->worker->stage_cycles = ack ? NULL : stages;
+	if (ack && run->proved)
+		rc = send_each(run, FRAME_RESET, last, BENCH_ROUND, NULL);
+	l->next = (last + BENCH_ROUND) % cookie_clients(run->o);
+	if (rc == 0)
+		rc = send_each(run, FRAME_SYN, l->next, BENCH_ROUND, NULL);
+	l->worker->stage_cycles = stages;
+	if (rc == 0 && ack)
+		rc = send_each(run, FRAME_PROOF, l->next, BENCH_ROUND, NULL);
+	run->proved = true;
+	return rc;
+}
+
 /* ---- making --------------------------------------------------------------------------------- */
 
 static int lane_open(struct run *run, unsigned int id)
@@ -490,7 +529,8 @@ int run_open(struct run *run, struct rig *r, const struct bench_options *o)
 	if (o->mix == 100)
 		return 0;
 	if (run->two_way) {
-		run->flow = calloc((size_t)o->flows + 4 * rig_embryos(o), sizeof(*run->flow));
+		run->flow = calloc(RTE_MAX((size_t)o->flows + 4 * rig_embryos(o), BENCH_ROUND),
+			sizeof(*run->flow));
 		if (!run->flow)
 			return -1;
 	}

@@ -21,7 +21,7 @@
 #define K        1000u
 #define M        1000000u
 
-enum section { ESTABLISHED, CURVE, FAMILIES, SIZES, UDP, FIRST, MIXED, WORKERS, SECTIONS };
+enum section { ESTABLISHED, CURVE, FAMILIES, SIZES, UDP, FIRST, COOKIES, MIXED, WORKERS, SECTIONS };
 
 static const struct {
 	const char *name, *title;
@@ -32,6 +32,7 @@ static const struct {
 	[SIZES] = { "sizes", "Established flows, longer packets, checksums in software" },
 	[UDP] = { "udp", "UDP" },
 	[FIRST] = { "new", "First packets, as many old flows expire" },
+	[COOKIES] = { "cookies", "SYN cookies: SYNs that are answered, and ACKs that open flows" },
 	[MIXED] = { "mix", "A mix" },
 	[WORKERS] = { "workers", "Two workers, and what it costs to hand a packet over" },
 };
@@ -139,6 +140,16 @@ static void add_firsts(struct suite *s, uint32_t flows, const char *scheduler)
 		add_first(s, modes[m], flows, scheduler);
 }
 
+static void add_cookies(struct suite *s, enum mode mode, unsigned int family)
+{
+	for (int c = COOKIES_SYN; c < COOKIES_COUNT; c++) {
+		struct row *r = add(s, COOKIES, mode, M);
+
+		r->o.cookies = (enum cookies)c;
+		r->o.family = r->o.server_family = family;
+	}
+}
+
 static void add_workers(struct suite *s)
 {
 	static const enum mode some[] = { MODE_DR, MODE_NAT };
@@ -162,6 +173,7 @@ static void plan(struct suite *s, bool quick)
 	add_established(s, flows, quick ? 2 : 3);
 	if (quick) {
 		add_firsts(s, M, "round-robin");
+		add_cookies(s, MODE_NAT, 4);
 		return;
 	}
 	add_curve(s);
@@ -172,6 +184,9 @@ static void plan(struct suite *s, bool quick)
 		add_firsts(s, M, (*sched)->name);
 	add_first(s, MODE_DR, 16 * M, "round-robin");
 	add_first(s, MODE_NAT, 16 * M, "round-robin");
+	add_cookies(s, MODE_NAT, 4);
+	add_cookies(s, MODE_NAT, 6);
+	add_cookies(s, MODE_FULLNAT, 4);
 	add_workers(s);
 }
 
@@ -234,6 +249,9 @@ static void describe(const struct row *r, char *out, size_t size)
 
 	if (o->proto == IPPROTO_UDP)
 		n += (size_t)snprintf(out + n, size - n, ", UDP");
+	if (o->cookies)
+		n += (size_t)snprintf(out + n, size - n, ", %s",
+			o->cookies == COOKIES_SYN ? "SYNs" : "ACKs with cookies");
 	if (o->mix == 100)
 		n += (size_t)snprintf(out + n, size - n, ", first packets, %s", o->scheduler);
 	else if (o->mix)
