@@ -226,6 +226,13 @@ static inline const void *flow_destination(const struct flow *f, uint8_t dir, rt
 	return &((const struct flow4 *)f)->tuple[dir].dst;
 }
 
+/* Of a LOCAL flow, which has one tuple: the room of the other, 12 bytes or more, zero at first. */
+static inline void *flow_room(struct flow *f)
+{
+	return f->flags & FLOW_V6 ? (void *)&((struct flow6 *)f)->tuple[1]
+				  : (void *)&((struct flow4 *)f)->tuple[1];
+}
+
 /* What is beside the flow's entry. */
 struct flow_side *flow_side(struct flow_table *t, const struct flow *f);
 

@@ -70,14 +70,14 @@ struct tcp_how {
 	uint32_t sndbuf; /* bytes that may wait to be sent or acknowledged */
 	uint16_t mss;    /* never more in one segment, either way; 0: what the link takes */
 	bool timestamps, sack, window_scale, ecn;
-	bool nagle;                 /* hold small segments back while others are on their way */
-	uint8_t syn_retries;        /* retransmissions of a SYN or SYN-ACK before it fails */
-	uint8_t retries;            /* time-outs in a row before the connection fails */
-	uint8_t keep_count;         /* probes without an answer before the connection fails */
-	uint32_t keep_idle_ms;      /* silence before the first keep-alive probe; 0: none is sent */
-	uint32_t keep_interval_ms;  /* between them */
-	uint32_t fin_wait_ms;       /* a closed connection waits for the peer's FIN so long */
-	uint32_t linger_ms;         /* a closed connection may go on sending its data so long */
+	bool nagle;                /* hold small segments back while others are on their way */
+	uint8_t syn_retries;       /* retransmissions of a SYN or SYN-ACK before it fails */
+	uint8_t retries;           /* time-outs in a row before the connection fails */
+	uint8_t keep_count;        /* probes without an answer before the connection fails */
+	uint32_t keep_idle_ms;     /* silence before the first keep-alive probe; 0: none is sent */
+	uint32_t keep_interval_ms; /* between them */
+	uint32_t fin_wait_ms;      /* a closed connection waits for the peer's FIN so long */
+	uint32_t linger_ms;        /* a closed connection may go on sending its data so long */
 };
 extern const struct tcp_how tcp_how_defaults;
 
@@ -89,8 +89,8 @@ struct tcp_listener {
 	const struct tcp_ops *ops; /* outlive the connections, */
 	void *ctx;                 /* as does this, which is theirs at first: tcp_ctx() */
 	struct tcp_how how;
-	uint8_t cookies;           /* enum tcp_cookies */
-	uint32_t tag;              /* theirs likewise: tcp_tag() */
+	uint8_t cookies; /* enum tcp_cookies */
+	uint32_t tag;    /* theirs likewise: tcp_tag() */
 };
 
 /* The way of packets of a connection; the owner's to fill: zero at first. */
@@ -120,10 +120,10 @@ struct tcp_conf {
 	bool offload;               /* checksums of packets sent are the device's work */
 	struct flow_table *flows;   /* the owner's */
 	struct lport_table *lports; /* the owner's; NULL: tcp_connect() wants a port to be given */
-	struct rte_mempool *pool;   /* for headers and copies; not the one that ports receive into */
-	struct rte_mempool *rx;     /* the one that they do, to look at how empty it is; may be NULL */
-	struct hash_key secret;     /* of sequence numbers (RFC 6528) */
-	struct hash_key cookie;     /* equal in all instances that one address is served by */
+	struct rte_mempool *pool; /* for headers and copies; not the one that ports receive into */
+	struct rte_mempool *rx; /* the one that they do, to look at how empty it is; may be NULL */
+	struct hash_key secret; /* of sequence numbers (RFC 6528) */
+	struct hash_key cookie; /* equal in all instances that one address is served by */
 	const struct tcp_net_ops *net;
 	void *net_arg;
 };
@@ -147,7 +147,9 @@ unsigned int tcp_advance(struct tcp *t, uint64_t now_us, uint32_t now_ms, unsign
 /*
  * A TCP segment that has been parsed (net/parse.h). f: its flow of kind FLOW_LOCAL, or NULL; then
  * listener is who accepts connections to its destination, or NULL, when it gets a RST. Its checksum
- * is looked at here. Afterwards p is PKT_TAKEN or PKT_DROP with a reason.
+ * is looked at here. Afterwards p is PKT_TAKEN, PKT_DROP with a reason, or, where f was given,
+ * PKT_GO: a SYN for which a connection in TIME-WAIT has made room (RFC 6191), and which is to be
+ * given here again as one of no flow. Flows may have been opened and closed.
  */
 void tcp_input(struct tcp *t, struct pkt *p, struct flow *f, const struct tcp_listener *listener);
 
@@ -168,8 +170,8 @@ void tcp_icmp_error(struct tcp *t, struct flow *f, enum tcp_icmp what, uint32_t 
 /* ---- connections ---------------------------------------------------------------------------- */
 
 struct tcp_target {
-	struct addr local;      /* source address */
-	uint16_t local_port;    /* 0: one whose answers come to this instance */
+	struct addr local;   /* source address */
+	uint16_t local_port; /* 0: one whose answers come to this instance */
 	struct endpoint remote;
 };
 
