@@ -306,6 +306,7 @@ static void take_runs(struct tcp_conn *c)
 		}
 		cut_front(&q, over);
 		c->rcv_nxt += q.bytes;
+		counter_add(&c->tcp->count[TCP_COUNT_bytes_in], q.bytes);
 		tcp_queue_add(&c->rcv, q.head, q.tail, q.bytes);
 	}
 }

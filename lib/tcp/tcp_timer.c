@@ -18,7 +18,7 @@
 
 /* Time-outs of large segments in a row after which the path is thought to swallow them (RFC 2923
  * 2.1, RFC 4821 7.7). */
-#define BLACK_HOLE_TIMEOUTS 2
+#define BLACK_HOLE_TIMEOUTS 3
 
 static void arm(struct tcp_conn *c, uint32_t at_ms)
 {
