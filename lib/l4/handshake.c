@@ -272,6 +272,9 @@ static void hold(
 		return;
 	}
 	pkt_unpoison(p->mbuf);
+	/* A nic's hash was not looked at, for it is a flow's packet; when it comes again it counts
+	 * for a hash that was. */
+	p->mbuf->ol_flags &= ~RTE_MBUF_F_RX_RSS_HASH;
 	all->held += buffers;
 	*mine = (uint16_t)(*mine + buffers);
 	h->held_seq[h->n_held] = seq;

@@ -403,6 +403,7 @@ static void capture(struct harness *h, uint16_t nic, uint16_t queue, struct rte_
 	c = &h->out[h->n_out++];
 	c->nic = nic;
 	c->queue = queue;
+	c->hashed = m->ol_flags & RTE_MBUF_F_RX_RSS_HASH;
 	c->len = (uint16_t)m->pkt_len;
 	memcpy(c->data, data, c->len);
 }

@@ -54,6 +54,7 @@ struct harness_host {
 
 struct captured {
 	uint16_t nic, queue, len;
+	bool hashed; /* the mbuf still says that a nic has hashed it */
 	uint8_t data[FRAME_MAX];
 };
 

@@ -407,6 +407,57 @@ static void test_held(void **state)
 	harness_destroy(h);
 }
 
+/* From a nic that says of each packet what it has hashed, which nobody has checked as long as the
+ * packet is of a flow. */
+static void send_hashed(struct harness *h, uint16_t nic, const struct frame *f)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(h->pool);
+	struct frame g = *f;
+
+	assert_non_null(m);
+	memcpy(g.eth_dst, h->nic[nic]->mac.addr_bytes, 6);
+	memcpy(g.eth_src, (uint8_t[6]){ 0x0a, 0, 0, 9, 9, 9 }, 6);
+	m->data_len = (uint16_t)frame_build(&g, rte_pktmbuf_mtod(m, uint8_t *));
+	m->pkt_len = m->data_len;
+	m->hash.rss = 0x12345678;
+	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	assert_true(harness_inject_mbuf(h, nic, ANY_QUEUE, m));
+	harness_step(h);
+}
+
+/* What has waited comes again as if another worker had believed its hash: it has none. */
+static void test_held_hash(void **state)
+{
+	struct harness *h = balancer(1);
+	struct conn c = conn_make(h, *state, 5000);
+	struct options o, answer;
+	struct frame f, got;
+
+	open_syn(&c);
+	open_ack(&c, 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		f = data_frame(&c, &o, 100 * i, 100);
+		send_hashed(h, WAN, &f);
+		assert_null(harness_next(h, &got));
+	}
+	answer = server_options(&c);
+	options_write(&answer, 0);
+	f = server_frame(&c, FRAME_SYN | FRAME_ACK, c.server, c.isn + 1, &answer);
+	harness_send(h, LAN, &f);
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct captured *p = harness_next(h, &got);
+
+		assert_non_null(p);
+		assert_int_equal(got.payload_len, 100);
+		assert_false(p->hashed);
+	}
+	/* Others keep theirs. */
+	f = data_frame(&c, &o, 300, 100);
+	send_hashed(h, WAN, &f);
+	assert_true(harness_next(h, &got)->hashed);
+	harness_destroy(h);
+}
+
 /* What one service may have of it. */
 #define HOLD_ONE   512
 #define PLACES_ONE 8192
@@ -1266,6 +1317,7 @@ int main(void)
 		WAYS(test_server_knows_less),
 		WAYS(test_resets),
 		WAYS(test_held),
+		WAYS(test_held_hash),
 		WAYS(test_held_full),
 		WAYS(test_places_full),
 		WAYS(test_held_stamps),
