@@ -5,6 +5,49 @@
 
 #include "model.h"
 
+/* ---- model.c: what is known while a snapshot is built --------------------------------------- */
+
+struct name {
+	const char *name;
+	unsigned int i; /* in the configuration */
+};
+
+struct names {
+	struct name *list; /* sorted */
+	unsigned int n;
+	bool incomplete; /* some had none */
+};
+
+struct slot_plan;
+
+struct build {
+	const struct model_conf *conf;
+	const struct model *previous;
+	const struct model_sched *sched;
+	struct faults *faults;
+	struct slot_plan *slots;
+	struct names pools;
+	struct model *m;
+	unsigned int *service_pool; /* by service in the configuration: its pool there */
+	int *backup;                /* by pool in the configuration: its backup there, or -1 */
+	bool *want_maglev;          /* by pool in the configuration */
+	uint16_t *pool_slot;        /* the same */
+};
+
+/* ---- objects.c: pools and services ---------------------------------------------------------- */
+
+/* What a name stands for on every balancer, and after a restart. */
+uint64_t model_id(const void *data, size_t len);
+
+/* Into b->m. 0, -EINVAL with a fault, or another -errno. */
+int pools_build(struct build *b);
+/* Likewise, after the pools. */
+int services_build(struct build *b);
+
+/* One reference less; NULL is nothing. */
+void pool_unref(const struct pool *shared, const struct model_sched *sched);
+void service_unref(const struct service *shared, const struct model_sched *sched);
+
 /* ---- slots.c: which slot and generation a thing has ----------------------------------------- */
 
 enum slot_kind { SLOT_SERVICE, SLOT_SERVER, SLOT_POOL, SLOT_KINDS };
@@ -13,7 +56,6 @@ enum slot_kind { SLOT_SERVICE, SLOT_SERVER, SLOT_POOL, SLOT_KINDS };
  * Slots as they will be if the build succeeds: begin, take for everything that is configured, then
  * commit (what was not taken rests from now on) or abort (nothing has changed).
  */
-struct slot_plan;
 struct slot_plan *slots_begin(struct model_slots *s, const struct model_idle *idle);
 void slots_commit(struct slot_plan *p);
 void slots_abort(struct slot_plan *p);
