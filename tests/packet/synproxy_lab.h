@@ -315,4 +315,56 @@ static inline const struct synproxy_traffic *traffic_of(
 	return &h->workers->worker[worker]->l4.synproxy->traffic[s->slot];
 }
 
+static inline struct harness *balancer(unsigned int workers)
+{
+	return harness_create(
+		&(struct harness_conf){ .file = "synproxy.json", .workers = workers });
+}
+
+static const struct way plain = { "plain", "plain", "192.0.2.60", CLIENT4, "10.0.0.11", CLIENT4,
+	1000, false };
+
+/* What talk() says. */
+static const uint8_t said[] = "an odd number of bytes, all of them sent";
+
+/* Data each way, of an open connection. */
+static inline void talk(struct conn *c)
+{
+	struct options o = client_options(c);
+	struct frame f = client_frame(c, FRAME_ACK | FRAME_PSH, c->isn + 1, c->cookie + 1, &o), got;
+	struct options back = { .stamps = c->synack.stamps,
+		.wscale = NO_SCALE,
+		.tsval = c->server_ts + 50,
+		.tsecr = c->tsval };
+
+	f.payload = said;
+	f.payload_len = sizeof(said);
+	got = harness_through(c->h, WAN, &f, LAN);
+	assert_toward_server(c, &got);
+	assert_int_equal(got.seq, c->isn + 1);
+	assert_int_equal(got.ack, c->server + 1);
+	assert_int_equal(got.payload_len, sizeof(said));
+	assert_memory_equal(got.payload, said, sizeof(said));
+
+	options_write(&back, 0);
+	f = server_frame(c, FRAME_ACK, c->server + 1, c->isn + 1 + sizeof(said), &back);
+	f.payload = said;
+	f.payload_len = 17;
+	got = harness_through(c->h, LAN, &f, WAN);
+	assert_toward_client(c, &got);
+	assert_int_equal(got.seq, c->cookie + 1);
+	assert_int_equal(got.ack, (uint32_t)(c->isn + 1 + sizeof(said)));
+	assert_memory_equal(got.payload, said, 17);
+}
+
+/* A test, each way. */
+#define WAYS(test)                                                                                 \
+	{ #test " nat4", test, NULL, NULL, (void *)(uintptr_t)&ways[0] },                          \
+		{ #test " nat6", test, NULL, NULL, (void *)(uintptr_t)&ways[1] },                  \
+		{ #test " full4", test, NULL, NULL, (void *)(uintptr_t)&ways[2] },                 \
+		{ #test " full6", test, NULL, NULL, (void *)(uintptr_t)&ways[3] },                 \
+	{                                                                                          \
+#test " mixed", test, NULL, NULL, (void *)(uintptr_t)&ways[4]                      \
+	}
+
 #endif
