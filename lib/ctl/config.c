@@ -529,6 +529,8 @@ static enum mode mode_of(const char *text)
 {
 	enum mode m = MODE_DR;
 
+	if (text && !strcmp(text, mode_name(MODE_TCP)))
+		return MODE_TCP;
 	while (m < MODE_COUNT && (!text || strcmp(text, mode_name(m)) != 0))
 		m++;
 	return m;
@@ -556,8 +558,8 @@ static void read_syn_proxy(
 	const json_t *rule = schema_key(r->schema, service_rule, "syn-proxy");
 	const json_t *o = json_object_get(service, "syn-proxy");
 	const char *mode = get_text(r, rule, o, "mode");
-	const bool can =
-		(s->mode == MODE_NAT || s->mode == MODE_FULLNAT) && s->proto == IPPROTO_TCP;
+	const bool can = (s->mode == MODE_NAT || s->mode == MODE_FULLNAT || s->mode == MODE_TCP) &&
+			 s->proto == IPPROTO_TCP;
 
 	if (!o && !can)
 		return;
@@ -676,7 +678,16 @@ static void check_all(struct reader *r)
 	model_check(&conf, &config_sched, r->faults);
 }
 
-struct config *config_read(const json_t *doc, struct faults *faults)
+/* Makes mode tcp a word of this schema. */
+static void allow_local(const struct reader *r)
+{
+	const json_t *services = schema_key(r->schema, r->rule, "services");
+	const json_t *mode = schema_key(r->schema, json_object_get(services, "items"), "mode");
+
+	json_object_set_new((json_t *)(uintptr_t)mode, "words", json_string("local-modes"));
+}
+
+static struct config *read_document(const json_t *doc, bool local, struct faults *faults)
 {
 	struct schema *schema = schema_load(schema_config_text, schema_config_len);
 	struct config *c = calloc(1, sizeof(*c));
@@ -692,6 +703,8 @@ struct config *config_read(const json_t *doc, struct faults *faults)
 
 	struct reader r = { .schema = schema, .doc = doc, .c = c, .faults = faults };
 	r.rule = json_object_get(json_object_get(schema->doc, "types"), "config");
+	if (local)
+		allow_local(&r);
 	schema_check(schema, r.rule, doc, "", faults);
 	r.net_known = net_is_whole(faults, first);
 	if (read_all(&r)) {
@@ -709,6 +722,16 @@ no_memory:
 	schema_free(schema);
 	free(c);
 	return NULL;
+}
+
+struct config *config_read(const json_t *doc, struct faults *faults)
+{
+	return read_document(doc, false, faults);
+}
+
+struct config *config_read_local(const json_t *doc, struct faults *faults)
+{
+	return read_document(doc, true, faults);
 }
 
 void config_free(struct config *c)

@@ -72,6 +72,9 @@ json_t *config_parse(const char *text, size_t len, struct faults *faults);
  * together, model_check()'s. Warnings alone do not prevent a result. doc must not be modified
  * afterwards: it is kept by reference. */
 struct config *config_read(const json_t *doc, struct faults *faults);
+/* The same for a program with an application for connections (worker/local.h): services may be of
+ * mode tcp. */
+struct config *config_read_local(const json_t *doc, struct faults *faults);
 void config_free(struct config *c);
 
 /* For "fairlead --check" and "config check": config_read(), and a warning where the machine has not
@@ -108,6 +111,7 @@ struct config_target {
 	unsigned int n_nics;
 	struct steering *steering;    /* NULL in tests */
 	struct kernel *kernel;        /* NULL: no port shares with it */
+	bool local;                   /* as config_read_local() */
 	struct config_change *change; /* apply.c's own */
 	struct tally *tally;          /* tally.c's own */
 };

@@ -223,6 +223,41 @@ static void test_encapsulation(void **state)
 	config_free(c);
 }
 
+#define LOCAL(...)                                                                                 \
+	AROUND(POOL ", 'services': [{'name': 'app', 'pool': 'web', 'mode': 'tcp', 'address': "     \
+		    "'192.0.2.10:80'" __VA_ARGS__ "}]")
+
+/* Mode tcp is one where there is something that serves connections, and only there. */
+static void test_local(void **state)
+{
+	static const struct bad_case alone = { LOCAL(""),
+		"services[0].mode: \"tcp\"; needed is \"dr\", \"nat\", \"fullnat\" or "
+		"\"tunnel\"\n" };
+	static const struct bad_case bad[] = {
+		{ LOCAL(", 'protocol': 'udp'"),
+			"services[0].protocol: mode tcp is for protocol tcp\n" },
+		{ LOCAL("}, {'name': 'x', 'pool': 'web', 'address': '192.0.2.10:81', 'mode': 't'"),
+			"services[1].mode: \"t\"; needed is \"dr\", \"nat\", \"fullnat\", "
+			"\"tunnel\" or \"tcp\"\n" },
+	};
+	struct faults faults = { 0 };
+	json_t *doc = parse(LOCAL(", 'syn-proxy': {'mode': 'always'}"));
+	struct config *c = config_read_local(doc, &faults);
+
+	assert_faults(&faults, "");
+	assert_int_equal(c->model.services[0].mode, MODE_TCP);
+	assert_int_equal(c->model.services[0].syn_proxy.mode, SYN_PROXY_ALWAYS);
+	config_free(c);
+	json_decref(doc);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		doc = parse(bad[i].text);
+		assert_null(config_read_local(doc, &faults));
+		assert_faults(&faults, bad[i].faults);
+		json_decref(doc);
+	}
+	assert_case(&alone);
+}
+
 static void test_syn_proxy(void **state)
 {
 	struct config *c = read_good(AROUND(
@@ -498,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_syn_proxy),
 		cmocka_unit_test(test_new_flows),
 		cmocka_unit_test(test_encapsulation),
+		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_tables),

@@ -558,7 +558,7 @@ static void check_syn_proxy(struct cross *x, unsigned int i)
 	if (s->proto != IPPROTO_TCP)
 		fault_add(x->faults, at(x, "services[%u].syn-proxy", i),
 			"SYNs are TCP's, and the service's protocol is udp; leave this out");
-	else if (s->mode != MODE_NAT && s->mode != MODE_FULLNAT)
+	else if (s->mode != MODE_NAT && s->mode != MODE_FULLNAT && s->mode != MODE_TCP)
 		fault_add(x->faults, at(x, "services[%u].syn-proxy", i),
 			"in mode %s servers answer clients by themselves, so that nobody else can "
 			"shake hands for them; leave this out, or use mode nat or fullnat",
@@ -594,9 +594,14 @@ static void check_service(struct cross *x, unsigned int i)
 		check_vips(x, i);
 	check_client_address(x, i);
 	check_syn_proxy(x, i);
+	if (s->mode == MODE_TCP && s->proto != IPPROTO_TCP)
+		fault_add(x->faults, at(x, "services[%u].protocol", i),
+			"mode tcp is for protocol tcp");
 	if (!pool || s->mode == MODE_COUNT)
 		return;
 	check_encapsulation(x, i);
+	if (s->mode == MODE_TCP) /* who speaks to servers is the application */
+		return;
 	/* A circle of backups is a fault of its own. */
 	for (size_t n = 0; pool && n < x->n_pools; n++) {
 		check_servers(x, i, pool);

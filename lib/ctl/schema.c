@@ -83,6 +83,12 @@ static const char *mode_word(unsigned int i)
 	return i < MODE_COUNT ? mode_name((enum mode)i) : NULL;
 }
 
+/* Those of a program that serves connections itself, too. */
+static const char *local_mode_word(unsigned int i)
+{
+	return i == MODE_COUNT ? mode_name(MODE_TCP) : mode_word(i);
+}
+
 static const char *admin_word(unsigned int i)
 {
 	return i <= ADMIN_DISABLED ? admin_name((enum admin)i) : NULL;
@@ -94,6 +100,7 @@ static const struct {
 } word_lists[] = {
 	{ "schedulers", scheduler_word },
 	{ "modes", mode_word },
+	{ "local-modes", local_mode_word },
 	{ "admin-states", admin_word },
 };
 

@@ -110,7 +110,7 @@ bool steering_sides(const struct config *c, uint8_t *hash)
 	for (unsigned int i = 0; i < m->n_services; i++) {
 		const struct service_conf *s = &m->services[i];
 
-		if (s->mode == MODE_FULLNAT)
+		if (s->mode == MODE_FULLNAT || s->mode == MODE_TCP)
 			return false;
 		if (!mode_by_client(s->mode))
 			continue;

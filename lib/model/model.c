@@ -22,7 +22,8 @@ const char *mode_name(enum mode m)
 		[MODE_TUNNEL] = "tunnel",
 		[MODE_MASQUERADE] = "masquerade",
 		[MODE_NAT_PROXIED] = "nat",
-		[MODE_FULLNAT_PROXIED] = "fullnat" };
+		[MODE_FULLNAT_PROXIED] = "fullnat",
+		[MODE_TCP] = "tcp" };
 
 	return m < MODE_ALL ? names[m] : "?";
 }

@@ -47,6 +47,8 @@ enum mode {
 	/* Of flows of nat and fullnat that began with a SYN cookie. */
 	MODE_NAT_PROXIED,
 	MODE_FULLNAT_PROXIED,
+	/* Connections end here, for an application: worker/local.h. No flow of l4's has it. */
+	MODE_TCP,
 	MODE_ALL
 };
 const char *mode_name(enum mode m); /* "dr"; proxied ones as the service's mode */
