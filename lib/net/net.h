@@ -458,6 +458,12 @@ unsigned int net_output(struct net_worker *w, struct burst *b);
  */
 void net_send(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const struct addr *dst);
 
+/*
+ * The same for a packet that begins at its data, whose sender keeps the adjacency: *adj is what the
+ * last call toward dst in this epoch (net_worker.epoch) left there, ADJ_NONE at first.
+ */
+void net_send_by(struct net_worker *w, struct rte_mbuf *m, const struct addr *dst, uint16_t *adj);
+
 /* One frame of our own, link header (without VLAN tag) written: out of a port. */
 void net_send_frame(struct net_worker *w, struct rte_mbuf *m, uint8_t port);
 

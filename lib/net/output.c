@@ -440,7 +440,9 @@ unsigned int net_output(struct net_worker *w, struct burst *b)
 	return taken;
 }
 
-void net_send(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const struct addr *dst)
+/* Returns the adjacency that it went by, or ADJ_NONE. */
+static uint16_t send_own(
+	struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const struct addr *dst)
 {
 	struct pkt p = {
 		.mbuf = m,
@@ -458,6 +460,30 @@ void net_send(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const s
 		output_packet(w, m, p.l3, p.l3_len, neigh_word(w->neigh, adj));
 	else if (p.verdict == PKT_DROP)
 		net_drop(w, m, p.reason);
+	return adj;
+}
+
+void net_send(struct net_worker *w, struct rte_mbuf *m, uint16_t l3_off, const struct addr *dst)
+{
+	send_own(w, m, l3_off, dst);
+}
+
+void net_send_by(struct net_worker *w, struct rte_mbuf *m, const struct addr *dst, uint16_t *adj)
+{
+	/* ADJ_NONE is never one: word 0. */
+	const uint64_t word = adj_word_load(neigh_shared(w->neigh), *adj);
+
+	if (unlikely(!adj_word_sends(word))) {
+		*adj = send_own(w, m, 0, dst);
+		return;
+	}
+	if (unlikely(w->held))
+		hold_run(w);
+	w->adj_used[*adj] = w->now_ms;
+	if (likely(m->pkt_len <= w->fits))
+		output_aside(w, m, rte_pktmbuf_mtod(m, uint8_t *), (uint16_t)m->pkt_len, word);
+	else
+		output_packet(w, m, rte_pktmbuf_mtod(m, uint8_t *), (uint16_t)m->pkt_len, word);
 }
 
 void net_send_frame(struct net_worker *w, struct rte_mbuf *m, uint8_t port)

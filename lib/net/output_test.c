@@ -671,6 +671,45 @@ static void test_send(void **state)
 	lab_close();
 }
 
+static void test_send_by(void **state)
+{
+	struct addr to = A("10.0.0.9"), other = A("10.0.0.8"), nowhere = A("fe80::9");
+	uint16_t adj = ADJ_NONE, unknown = ADJ_NONE;
+	struct rte_mbuf *m;
+	struct pkt p;
+
+	lab_open(1, 2, NULL);
+	know("10.0.0.9", LAN, 9);
+	for (uint8_t i = 1; i <= 3; i++)
+		net_send_by(lab.w[0], packet(&p, 4, 0, 100, i), &to, &adj);
+	assert_int_equal(adj, neigh_find(lab.neigh, LAN, &to));
+	/* It waits, and then goes before what is sent later. */
+	net_send_by(lab.w[0], packet(&p, 4, 0, 100, 4), &other, &unknown);
+	assert_int_equal(unknown, ADJ_NONE);
+	assert_int_equal(lab.w[0]->held, 1);
+	net_flush(lab.w[0]);
+	assert_int_equal(lab.n_sent, 3);
+	for (uint8_t i = 1; i <= 3; i++) {
+		m = lab_next(NULL);
+		assert_int_equal(m->pkt_len, 114);
+		assert_int_equal(rte_pktmbuf_mtod(m, uint8_t *)[5], 9);
+		assert_int_equal(mark_of(m), i);
+	}
+	know("10.0.0.8", LAN, 8);
+	assert_int_equal(lab.w[0]->held, 0);
+
+	/* Where the way is known, it is noted as in use; the rest is as with net_send(). */
+	lab_step(1000);
+	m = packet(&p, 4, 0, 1401, 1);
+	p.l3[6] = 0x40;
+	net_send_by(lab.w[0], m, &to, &adj);
+	assert_int_equal(lab.w[0]->adj_used[adj], lab.now);
+	assert_int_equal(lab_drops(DROP_too_big), 1);
+	net_send_by(lab.w[0], packet(&p, 6, 0, 100, 1), &nowhere, &unknown);
+	assert_int_equal(lab_drops(DROP_no_route), 1);
+	lab_close();
+}
+
 static void test_punt(void **state)
 {
 	void *m = NULL;
@@ -728,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_hold_many),
 		cmocka_unit_test(test_table_full),
 		cmocka_unit_test(test_send),
+		cmocka_unit_test(test_send_by),
 		cmocka_unit_test(test_punt),
 		cmocka_unit_test(test_create),
 	};
