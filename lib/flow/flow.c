@@ -616,7 +616,8 @@ bool flow_has_room(const struct flow_table *t, bool v6)
 
 static bool is_wanted(const struct flow *f, const struct flow_wanted *want)
 {
-	return want->states >> f->state & 1 && want->now_ms - f->born >= want->age_ms;
+	return f->kind == FLOW_FORWARD && want->states >> f->state & 1 &&
+	       want->now_ms - f->born >= want->age_ms;
 }
 
 struct flow *flow_search(struct flow_table *t, bool v6, uint32_t *hand, unsigned int max,
@@ -633,7 +634,7 @@ struct flow *flow_search(struct flow_table *t, bool v6, uint32_t *hand, unsigned
 		f = entry_at(a, at++);
 		rte_prefetch0((const char *)f + SEARCH_AHEAD); /* beyond the end does no harm */
 		*hand = at;
-		if (f->kind != FLOW_FREE && is_wanted(f, want))
+		if (is_wanted(f, want))
 			return f;
 	}
 	return NULL;

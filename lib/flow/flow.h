@@ -44,14 +44,16 @@ enum flow_kind { FLOW_FREE, FLOW_FORWARD, FLOW_LOCAL };
 #define FLOW_MIXED     0x40 /* one tuple is IPv6, the other IPv4: a struct flow6, and translated */
 #define FLOW_UNSURE    0x80 /* the server may still take a segment's word for who the client is */
 
-#define FLOW_EPOCH(e)  ((e)&0xffffff)
+/* Never 0, which is that of LOCAL flows: by it a packet of one is told from all others at no cost
+ * to them. */
+#define FLOW_EPOCH(e) (((e) << 1 | 1) & 0xffffff)
 
 /* First 40 bytes of an entry. */
 struct flow {
 	uint32_t seen; /* ms of the last packet */
 	uint8_t kind;  /* enum flow_kind */
 	uint8_t flags;
-	uint8_t state; /* enum conn_state, l4/conn.h */
+	uint8_t state; /* enum conn_state, l4/conn.h; LOCAL: TCP's own */
 	uint8_t mode;  /* enum mode of the service when it was opened */
 	uint16_t service, service_gen;
 	uint16_t server, server_gen;
@@ -254,7 +256,7 @@ void flow_walk(struct flow_table *t, uint64_t *cursor, unsigned int max,
 /* Whether an entry is free for a flow that has an IPv6 tuple, or for one that has none. */
 bool flow_has_room(const struct flow_table *t, bool v6);
 
-/* What flow_search() is to find. */
+/* What flow_search() is to find, of FORWARD ones. */
 struct flow_wanted {
 	uint32_t states;         /* a bit for each that will do: 1 << flow.state */
 	uint32_t now_ms, age_ms; /* as old at least, since flow.born */

@@ -229,6 +229,38 @@ static void test_search(void **state)
 	flow_table_destroy(t);
 }
 
+/* What is TCP's is none of those that make room, whatever stands where others have their state. */
+static void test_search_local(void **state)
+{
+	(void)state;
+	struct flow_table *t = make(2, 0);
+	const struct flow_wanted want = { .states = 1u << 3, .now_ms = 1000, .age_ms = 100 };
+	enum drop_reason reason;
+	struct flow *f[2];
+	uint32_t hand = 0;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		f[i] = open_nat(t, i, false, &reason);
+		f[i]->state = 3;
+	}
+	f[0]->kind = FLOW_LOCAL;
+	assert_ptr_equal(flow_search(t, false, &hand, 2, &want), f[1]);
+	f[1]->kind = FLOW_LOCAL;
+	assert_null(flow_search(t, false, &hand, 4, &want));
+	flow_table_destroy(t);
+}
+
+/* An epoch is never that of LOCAL flows, and differs from the one before. */
+static void test_epoch(void **state)
+{
+	(void)state;
+	for (uint32_t e = UINT32_MAX - 10; e != 10; e++) {
+		assert_int_not_equal(FLOW_EPOCH(e), 0);
+		assert_int_not_equal(FLOW_EPOCH(e), FLOW_EPOCH(e + 1));
+		assert_in_range(FLOW_EPOCH(e), 0, 0xffffff);
+	}
+}
+
 /* With entries left and the overflow buckets used up, a flow of the chain makes room. */
 static void test_index_full(void **state)
 {
@@ -492,6 +524,8 @@ int main(void)
 		cmocka_unit_test(test_full_table_refuses_and_recovers),
 		cmocka_unit_test(test_overflow_chain),
 		cmocka_unit_test(test_search),
+		cmocka_unit_test(test_search_local),
+		cmocka_unit_test(test_epoch),
 		cmocka_unit_test(test_index_full),
 		cmocka_unit_test(test_clash),
 		cmocka_unit_test(test_tuples_are_kept),

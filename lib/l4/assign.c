@@ -66,9 +66,12 @@ static const struct pool *backup_of(const struct l4 *l, const struct pool *pool)
 
 /* ---- rates of sources ----------------------------------------------------------------------- */
 
-/* What comes after RATE and RATE_ALL: the first step that is about servers. */
+/* What comes after RATE and RATE_ALL: the first step that is about servers, where this is where one
+ * is chosen. */
 static enum ask_step past_rates(const struct service *service)
 {
+	if (service->mode == MODE_TCP)
+		return ASK_DONE;
 	return service->persistence.timeout_ms ? ASK_ENTRY : ASK_PICK;
 }
 

@@ -20,6 +20,8 @@
  * owner of the flow. assign_advance() goes as far as this worker may, and says who goes on; who is
  * at hand costs no ring.
  *
+ * Services of mode tcp have the rates alone: who serves their clients is the application's matter.
+ *
  * What always holds: a question with ASK_GRANTED stands for one grant, which its holder settles or
  * passes on with it. Steps are bounded by question.tries.
  */

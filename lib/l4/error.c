@@ -146,10 +146,16 @@ static void forward_error(struct l4 *l, struct pkt *p)
 	} else {
 		p->hash = flow_hash(l->flows, &q.tuple); /* the way of the flow's packets */
 		f = flow_find(l->flows, &q.tuple, &p->dir);
-		if (f && flow_is_current(l, f))
+		if (f && f->kind == FLOW_LOCAL) {
+			p->flow = f;
+			if (l4_error_allowed(l, p, &l->flow_error_rate))
+				l4_leave(l, p);
+		} else if (f && flow_is_current(l, f)) {
 			follow(l, p, &q, f);
-		else if (!tunnel_error(l, p, &q) && l4_error_allowed(l, p, &l->stray_error_rate))
+		} else if (!tunnel_error(l, p, &q) &&
+			   l4_error_allowed(l, p, &l->stray_error_rate)) {
 			follow_none(l, p, &q);
+		}
 	}
 }
 

@@ -227,9 +227,15 @@ static __rte_always_inline bool is_new_connection(const struct flow *f, const st
 	       conn_reusable((enum conn_state)f->state);
 }
 
-/* Whether a flow of a former epoch may go on. If not, it is closed. */
+/* Whether a flow of a former epoch may go on. If not, it is closed; or it is TCP's, and so is the
+ * packet. */
 static __rte_noinline bool may_go_on(struct l4 *l, struct pkt *p, struct flow *f, uint32_t epoch)
 {
+	if (f->kind == FLOW_LOCAL) {
+		p->flow = f;
+		l4_leave(l, p);
+		return false;
+	}
 	if (flow_is_current(l, f)) {
 		renew(f, epoch);
 		return true;
@@ -243,6 +249,7 @@ void l4_forward_begin(struct l4 *l)
 {
 	l->moved = false;
 	l->opened = 0;
+	l->local = 0;
 }
 
 unsigned int l4_forward_step(struct l4 *l, struct burst *b, unsigned int from, unsigned int to)
@@ -256,7 +263,7 @@ unsigned int l4_forward_step(struct l4 *l, struct burst *b, unsigned int from, u
 						    : flow_of_packet(l->flows, p);
 
 		if (unlikely(f == NULL || (f->epoch != epoch && !may_go_on(l, p, f, epoch)))) {
-			left++;
+			left += p->verdict == PKT_GO;
 			continue;
 		}
 		if (is_new_connection(f, p)) {
@@ -328,7 +335,9 @@ static bool flow_client_may(const struct l4 *l, const struct flow *f)
 /* The flow's time is up: it is closed, unless its handshake gets another try. */
 static void fire(struct l4 *l, struct flow *f)
 {
-	if (!is_shaking(f) || !handshake_retry(l, f))
+	if (f->kind == FLOW_LOCAL)
+		l->local_due(l->local_arg, f);
+	else if (!is_shaking(f) || !handshake_retry(l, f))
 		l4_close(l, f);
 }
 
@@ -362,7 +371,8 @@ unsigned int l4_expire(struct l4 *l, unsigned int max)
 	set_fits(l);
 	pace_relax(l);
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t deadline = l4_deadline(l, due[i]);
+		const bool local = due[i]->kind == FLOW_LOCAL;
+		uint32_t deadline = local ? l->now_ms : l4_deadline(l, due[i]);
 
 		if ((int32_t)(deadline - l->now_ms) > 0) {
 			flow_arm(l->flows, due[i], deadline);

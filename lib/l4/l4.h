@@ -7,6 +7,10 @@
  *   l4_error_burst()    ICMP errors -> flow of the quoted packet -> rewrite both -> PKT_SEND
  *   l4_expire()         once a poll: closes flows whose time is over
  *
+ * Flows of kind LOCAL are TCP's: their packets, errors about these, and packets of no flow to a
+ * service of mode tcp that may begin one become PKT_LOCAL. Nothing here changes or closes such a
+ * flow.
+ *
  * A forwarding mode is one file, fwd_NAME.c, and one word in meson.build, from which fwd_table.c is
  * generated; it defines `const struct fwd_ops fwd_ops_NAME`.
  */
@@ -79,6 +83,10 @@ struct l4 {
 	uint16_t mtu;            /* the least of all ports */
 	uint16_t fits[MODE_ALL]; /* by mode: received packets up to this length fit everywhere */
 	bool moved;              /* flows have been closed since the burst was looked up */
+	unsigned int local;      /* packets of the burst that are PKT_LOCAL */
+	/* A LOCAL flow whose timer has fired. NULL: there are no such flows. */
+	void (*local_due)(void *arg, struct flow *f);
+	void *local_arg;
 	/* Of the flows that were opened since: bit (hash modulo 64) of their clients' packets. */
 	uint64_t opened;
 	uint32_t reset_stamp, reset_tokens; /* RSTs a second */
@@ -141,15 +149,16 @@ void l4_set_model(struct l4 *l, const struct model *m);
 /* Before a burst. */
 void l4_forward_begin(struct l4 *l);
 
-/* Handles the PKT_GO packets of flows among [from, to), after their lookup: PKT_SEND, PKT_DROP or
- * taken. Returns how many are left, which have no flow. */
+/* Handles the PKT_GO packets of flows among [from, to), after their lookup: PKT_SEND, PKT_DROP,
+ * PKT_LOCAL or taken. Returns how many are left, which have no flow. */
 unsigned int l4_forward_step(struct l4 *l, struct burst *b, unsigned int from, unsigned int to);
 
 /* Handles those, once parse_first_burst() has judged them and they are at their owner: PKT_SEND,
- * PKT_DROP, PKT_KERNEL or taken. */
+ * PKT_DROP, PKT_LOCAL, PKT_KERNEL or taken. */
 void l4_open_burst(struct l4 *l, struct burst *b);
 
-/* Handles every PKT_ERROR packet of the burst: PKT_SEND, PKT_DROP, PKT_KERNEL or taken. */
+/* Handles every PKT_ERROR packet of the burst: PKT_SEND, PKT_DROP, PKT_LOCAL, PKT_KERNEL or taken.
+ */
 void l4_error_burst(struct l4 *l, struct burst *b);
 
 /* Looks at flows and persistence entries whose timers are due, at most max of each; returns how

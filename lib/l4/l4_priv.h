@@ -43,6 +43,13 @@ static inline uint32_t l4_epoch(const struct l4 *l)
 	return FLOW_EPOCH(l->net->epoch + l->model->generations);
 }
 
+/* The packet is TCP's. */
+static inline void l4_leave(struct l4 *l, struct pkt *p)
+{
+	p->verdict = PKT_LOCAL;
+	l->local++;
+}
+
 /* A packet has opened a flow, */
 static inline void l4_note_opened(struct l4 *l, const struct pkt *p)
 {

@@ -123,7 +123,7 @@ static bool make_room(struct l4 *l, const struct tuple *back)
 	uint8_t dir;
 	struct flow *f = flow_find(l->flows, back, &dir);
 
-	if (!f || !conn_reusable((enum conn_state)f->state))
+	if (!f || f->kind != FLOW_FORWARD || !conn_reusable((enum conn_state)f->state))
 		return false;
 	l4_close(l, f);
 	return true;
@@ -402,6 +402,42 @@ static void forward_flowless(
 	}
 }
 
+/* Whether the source of a new connection that ends here is within its rates. If not, or as long as
+ * other workers are asked, the packet has been dealt with. */
+static bool source_may(
+	struct l4 *l, struct pkt *p, const struct service *service, const struct tuple *tuple)
+{
+	struct question fresh, *q = question_of(l, p, service, &fresh);
+	struct sched_key key;
+	unsigned int to;
+
+	key_of_packet(tuple, &key);
+	to = assign_advance(l, q, &key);
+	if (to != l->ask->id)
+		ask(l, p, q, to);
+	else if (q->reason != DROP_none)
+		refuse_new(l, p, service, (enum drop_reason)q->reason);
+	else
+		return true;
+	return false;
+}
+
+/* A packet of no flow to a service whose connections end here. A SYN is a new flow, as everywhere;
+ * what any other segment is (it may bring a cookie back, for a SYN that was one) TCP knows. */
+static void leave_new(struct l4 *l, struct pkt *p, const struct service *service,
+	const struct tuple *tuple, bool syn)
+{
+	if (syn && unlikely(!may_begin(l, p, service))) {
+		refuse_new(l, p, service, DROP_flow_rate);
+		return;
+	}
+	if (syn && unlikely(service->assigned) && !source_may(l, p, service, tuple))
+		return;
+	p->flow = NULL;
+	p->service = service->slot;
+	l4_leave(l, p);
+}
+
 /* A packet to a virtual address. o: where an opening may be left for later; NULL: there is no
  * later.
  */
@@ -410,6 +446,7 @@ static void forward_new(struct l4 *l, struct pkt *p, struct opening *o)
 	const struct tuple tuple = pkt_tuple(p);
 	const struct service *service;
 	struct flow *f;
+	bool syn;
 
 	/* We send nothing to ourselves over a wire: somebody pretends. */
 	if (net_local(l->model->net, &tuple.src, NULL) != LOCAL_NONE) {
@@ -426,7 +463,12 @@ static void forward_new(struct l4 *l, struct pkt *p, struct opening *o)
 		return;
 	}
 	p->dir = DIR_FORWARD;
-	if (p->proto == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN) {
+	syn = (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	if (unlikely(service->mode == MODE_TCP)) {
+		leave_new(l, p, service, &tuple, syn);
+		return;
+	}
+	if (p->proto == IPPROTO_TCP && !syn) {
 		if (fwd_table[service->mode]->two_way)
 			forward_flowless(l, p, service, &tuple);
 		else

@@ -27,6 +27,8 @@ enum pkt_verdict {
 	PKT_ICMP,     /* ICMP for one of our addresses, no error: net/icmp.c answers */
 	PKT_ERROR,    /* ICMP error that quotes a TCP or UDP packet: follows that packet's flow */
 	PKT_FRAGMENT, /* of a datagram that is collected by worker owner_of(pkt.hash) first */
+	PKT_LOCAL,    /* for TCP here: of the flow pkt.flow, or (NULL) to pkt.service; an ICMP
+		       * error about a segment of that flow */
 	PKT_KERNEL,   /* for an address of ours, and nobody here wants it: the kernel's */
 	PKT_ROUTED, /* neither TCP nor UDP, and not for us: the gateway's, else a drop under reason
 		     */
@@ -75,7 +77,8 @@ struct pkt {
 	uint16_t split;    /* with PKT_SPLIT: datagrams longer than this leave as fragments of at
 			    * most so many bytes, for the path is narrower than the link; 0: as many
 			    * as the link takes */
-	uint8_t pad_[12];
+	uint16_t service;  /* with PKT_LOCAL and no flow: its slot */
+	uint8_t pad_[10];
 } __rte_cache_aligned;
 
 _Static_assert(sizeof(struct pkt) == 64, "one cache line a packet");

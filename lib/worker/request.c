@@ -52,13 +52,14 @@ static void flow_describe(const struct worker *w, const struct flow *f, struct f
 		out->back = flow_tuple(f, DIR_RETURN);
 }
 
-/* One flow of the walk; false when the list is full. */
+/* One flow of the walk; false when the list is full. LOCAL ones are no sessions, and TCP's to end.
+ */
 static bool visit(void *arg, struct flow *f)
 {
 	struct worker *w = arg;
 	struct worker_request *r = w->current;
 
-	if (!flow_matches(&r->filter, f))
+	if (f->kind != FLOW_FORWARD || !flow_matches(&r->filter, f))
 		return true;
 	r->matched++;
 	switch (r->kind) {
