@@ -5,6 +5,8 @@
  * others have stages of their own, in which each is brought to the worker that owns it. A packet
  * whose flow is here needs no steering: only its owner has a flow.
  *
+ * What is for TCP here has been left by all of them, and is given to it (local.h) before output.
+ *
  * The last step deals with the side exits, and runs what was waiting for packets of the burst:
  * datagrams that have become whole, clients' segments whose server has answered.
  */
@@ -146,6 +148,8 @@ void pipeline_run(struct worker *w, struct rte_mbuf **mbufs, unsigned int n)
 	unknown = run_flows(w, mbufs, n, &since);
 	if (unlikely(unknown + b->odd))
 		run_others(w, b, &since);
+	if (unlikely(w->l4.local))
+		local_burst(w, b);
 	if (unlikely(net_output(w->net, b) < n))
 		side_exits(w, b);
 	run_freed(w);

@@ -138,8 +138,10 @@ unsigned int worker_poll(struct worker *w, uint64_t tsc)
 		return 0;
 
 	work = request_serve(w);
+	work += local_advance(w, tsc, EXPIRE_A_POLL);
 	packets = receive(w);
 	work += packets + expire(w, packets);
+	work += local_flush(w);
 	work += frag_expire(w->net);
 	work += net_flush(w->net);
 	rcu_quiescent(w->rcu, w->id);
@@ -255,7 +257,8 @@ static int worker_init(struct worker *w, const struct workers_conf *conf, struct
 	if (!w->requests || !w->l4.flows || !w->l4.lports || !w->l4.sched || !w->l4.service ||
 		!w->l4.guarded || !w->l4.server || !w->l4.strain || !w->l4.hop || !w->l4.synproxy)
 		return -ENOMEM;
-	return 0;
+	return local_open(w, conf->local, conf->pools[w->id], &all->tcp_cookie,
+		conf->tsc_hz ? conf->tsc : rte_rdtsc());
 }
 
 /* Everybody's timers start at the present, the control core's too. */
@@ -322,7 +325,8 @@ struct workers *workers_create(const struct workers_conf *conf, struct faults *f
 	all->paths = path_table_create();
 	all->ask = ask_create(conf->n, ASK_DEPTH, sockets);
 	if (!all->net || !all->steer || !all->paths || !all->ask ||
-		hash_key_random(&all->secret) < 0 || hash_key_random(&all->cookie_secret) < 0)
+		hash_key_random(&all->secret) < 0 || hash_key_random(&all->cookie_secret) < 0 ||
+		hash_key_random(&all->tcp_cookie) < 0)
 		goto fail;
 	set_clocks(all, conf);
 	for (unsigned int i = 0; i < conf->n; i++) {
@@ -350,6 +354,7 @@ fail:
 
 static void worker_free(struct worker *w)
 {
+	local_close(w);
 	if (w->net) {
 		frag_destroy(w->net->frags, w->net);
 		w->net->frags = NULL;

@@ -22,6 +22,7 @@
 #include "net/frag.h"
 #include "net/net.h"
 #include "sched/sched.h"
+#include "worker/local.h"
 
 /* A receive queue that a worker polls. */
 struct rx_queue {
@@ -58,6 +59,13 @@ struct snapshot {
 	struct model *model;
 };
 
+/* TCP of a worker: local.c's. */
+struct local {
+	struct tcp *tcp; /* NULL: none */
+	struct tcp_listener listener;
+	uint64_t us_factor;
+};
+
 struct worker {
 	uint16_t id;
 	unsigned int lcore;
@@ -67,6 +75,7 @@ struct worker {
 	struct rcu *rcu;
 	struct net_worker *net;
 	struct l4 l4; /* flow table, scheduler, traffic counters */
+	struct local local;
 	struct steer *steer;
 	struct rte_ring *requests;      /* of the control core: struct worker_request */
 	struct worker_request *current; /* the request whose walk goes on */
@@ -95,10 +104,11 @@ struct workers_conf {
 	struct rte_mempool **pools; /* n + 1: the last for the control core */
 	struct rcu *rcu;            /* n readers */
 	const struct snapshot *snapshot;
-	uint32_t max_v4, max_v6; /* flow entries a worker */
-	uint32_t persistence;    /* persistence entries a worker; 0: no table */
-	uint32_t source_rates;   /* sources whose rate is counted, a worker; 0: no table */
-	struct frag_conf frag;   /* max 0: frag_defaults */
+	uint32_t max_v4, max_v6;       /* flow entries a worker */
+	uint32_t persistence;          /* persistence entries a worker; 0: no table */
+	uint32_t source_rates;         /* sources whose rate is counted, a worker; 0: no table */
+	struct frag_conf frag;         /* max 0: frag_defaults */
+	const struct local_app *local; /* NULL: no TCP ends here, and no service is of mode tcp */
 	struct idle_conf idle;
 	uint64_t tsc_hz; /* 0: the machine's counter */
 	uint64_t tsc;    /* now, where tsc_hz is not 0 */
@@ -121,6 +131,7 @@ struct workers {
 	struct ask **ask;
 	struct hash_key secret; /* of the tables of persistence and of sources */
 	struct hash_key cookie_secret;
+	struct hash_key tcp_cookie; /* likewise, of connections that end here */
 	struct rcu *rcu;
 };
 
@@ -129,7 +140,7 @@ struct workers {
 struct workers *workers_create(const struct workers_conf *conf, struct faults *faults);
 void workers_destroy(struct workers *w);
 
-/* One turn: control requests, packets handed over, receive queues, timers, sending. tsc: now.
+/* One turn: control requests, packets handed over, receive queues, timers, TCP, sending. tsc: now.
  * Returns the work done (packets, timers); 0 means idle. Reports a quiescent state. */
 unsigned int worker_poll(struct worker *w, uint64_t tsc);
 

@@ -17,9 +17,10 @@
 #include "base/log.h"
 #include "test_eal.h"
 
-#define TSC_HZ     1000000000u
-#define TSC_MS     (TSC_HZ / 1000)
-#define RING_DEPTH 2048
+#define TSC_HZ      1000000000u
+#define TSC_MS      (TSC_HZ / 1000)
+#define RING_DEPTH  2048
+#define TCP_PACKETS 2048
 
 /* Of a test that failed: names of rings and devices are the process's. */
 static struct harness *left_over;
@@ -81,6 +82,8 @@ static void open_nic(struct harness *h, uint16_t id)
 	faults_free(&faults);
 	h->nic[id]->mac = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, (uint8_t)(id + 1) } };
 	h->nic[id]->up = true;
+	if (h->conf.linear)
+		h->nic[id]->tx_offloads &= (uint16_t)~NIC_TX_MULTI_SEG;
 }
 
 struct harness_host *harness_host(struct harness *h, uint16_t nic, uint16_t vlan, const char *addr)
@@ -98,6 +101,23 @@ struct harness_host *harness_host(struct harness *h, uint16_t nic, uint16_t vlan
 	host->mac[4] = (uint8_t)nic;
 	host->mac[5] = (uint8_t)h->n_hosts;
 	return host;
+}
+
+/* TCP's part of the workers: what it sends is made of other packets than what comes in. */
+static const struct local_app *make_local(struct harness *h)
+{
+	static unsigned int serial;
+	char name[32];
+
+	if (!h->conf.local)
+		return NULL;
+	for (unsigned int i = 0; i < h->conf.workers; i++) {
+		snprintf(name, sizeof(name), "tcp%u", serial++);
+		h->tcp_pool[i] = test_pool(name, TCP_PACKETS);
+	}
+	h->local = *h->conf.local;
+	h->local.pools = h->tcp_pool;
+	return &h->local;
 }
 
 static void make_workers(struct harness *h)
@@ -119,6 +139,7 @@ static void make_workers(struct harness *h)
 		.max_v6 = h->conf.flows_v6 ? h->conf.flows_v6 : 4096,
 		.persistence = h->conf.persistence ? h->conf.persistence : 1024,
 		.source_rates = h->conf.source_rates ? h->conf.source_rates : 1024,
+		.local = make_local(h),
 	};
 
 	for (unsigned int i = 0; i <= n; i++)
@@ -162,6 +183,7 @@ static void start_config(struct harness *h)
 	h->target.rcu = h->rcu;
 	h->target.nics = h->nic;
 	h->target.n_nics = HARNESS_NICS;
+	h->target.local = h->conf.local != NULL;
 	harness_apply(h, load(h->conf.file));
 }
 
@@ -197,6 +219,8 @@ static void forget(struct harness *h)
 	if (h->frames != h->pool)
 		rte_mempool_free(h->frames);
 	rte_mempool_free(h->pool);
+	for (unsigned int i = 0; i < HARNESS_WORKERS; i++)
+		rte_mempool_free(h->tcp_pool[i]);
 	free(h->out);
 	free(h);
 }
@@ -246,6 +270,9 @@ void harness_destroy(struct harness *h)
 	tear_down(h);
 	assert_int_equal(rte_mempool_avail_count(h->pool), h->conf.packets);
 	assert_int_equal(rte_mempool_avail_count(h->frames), h->conf.packets);
+	for (unsigned int i = 0; i < HARNESS_WORKERS; i++)
+		if (h->tcp_pool[i])
+			assert_int_equal(rte_mempool_avail_count(h->tcp_pool[i]), TCP_PACKETS);
 	forget(h);
 	left_over = NULL;
 }
@@ -405,6 +432,7 @@ static void capture(struct harness *h, uint16_t nic, uint16_t queue, struct rte_
 	c->queue = queue;
 	c->hashed = m->ol_flags & RTE_MBUF_F_RX_RSS_HASH;
 	c->len = (uint16_t)m->pkt_len;
+	c->segments = m->nb_segs;
 	memcpy(c->data, data, c->len);
 }
 

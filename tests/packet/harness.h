@@ -42,6 +42,9 @@ struct harness_conf {
 	uint32_t neighbours, hold;   /* entries of these tables; 0: the default */
 	uint32_t up_ms;              /* how long the machine has been up */
 	bool to_owner;               /* ANY_QUEUE is the one of the packet's owner, if it has one */
+	bool linear;                 /* the nics take packets of one segment alone */
+	/* What services of mode tcp are for; its pools are the harness's. NULL: there are none. */
+	const struct local_app *local;
 };
 
 /* A station on a link: answers for one address. */
@@ -53,7 +56,7 @@ struct harness_host {
 };
 
 struct captured {
-	uint16_t nic, queue, len;
+	uint16_t nic, queue, len, segments;
 	bool hashed; /* the mbuf still says that a nic has hashed it */
 	uint8_t data[FRAME_MAX];
 };
@@ -61,6 +64,8 @@ struct captured {
 struct harness {
 	struct harness_conf conf;
 	struct rte_mempool *pool, *frames; /* frames: what is injected is made of */
+	struct local_app local;
+	struct rte_mempool *tcp_pool[HARNESS_WORKERS];
 	struct nic *nic[HARNESS_NICS];
 	uint16_t rxqs, txqs;
 	struct rte_ring *rx[HARNESS_NICS][HARNESS_QUEUES], *tx[HARNESS_NICS][HARNESS_QUEUES];
