@@ -236,7 +236,7 @@ bool tcp_emit(struct tcp_conn *c, const struct outgoing *out, const struct rte_m
 	uint32_t off, uint32_t len)
 {
 	struct tcp *t = c->tcp;
-	struct addr dst;
+	struct addr dst = addr_from_v4(0);
 	struct rte_mbuf *m;
 	struct ends e;
 
@@ -247,7 +247,7 @@ bool tcp_emit(struct tcp_conn *c, const struct outgoing *out, const struct rte_m
 	if (e.v6)
 		dst = addr_from_v6(e.dst);
 	else
-		memcpy(&(dst = addr_from_v4(0)).w[3], e.dst, 4);
+		memcpy(&dst.w[3], e.dst, 4);
 	t->conf.net->output(t->conf.net_arg, m, &dst, &c->hop);
 	return true;
 }
