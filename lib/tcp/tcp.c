@@ -381,16 +381,18 @@ void tcp_established(struct tcp_conn *c)
 	struct tcp *t = c->tcp;
 
 	tcp_enter(c, TCP_ESTABLISHED);
-	c->flags |= CONN_WAS_OPEN | CONN_OWNED;
+	c->flags |= CONN_WAS_OPEN;
 	/* RFC 5681 3.1: one segment where a SYN was lost. */
 	c->cwnd = c->backoff ? c->mss : tcp_initial_window(c->mss);
 	c->backoff = 0;
 	c->recover = c->snd_una;
 	tcp_timer_stop(c, TIMER_RTX);
-	if (c->flags & CONN_PASSIVE)
+	if (c->flags & CONN_PASSIVE) {
+		c->flags |= CONN_OWNED;
 		tcp_counted(t, opened_passive);
-	else
+	} else {
 		tcp_counted(t, opened_active);
+	}
 	tcp_long_timer(c);
 	tcp_raise(c, TCP_EV_OPEN);
 }

@@ -215,9 +215,10 @@ static void connect_out(uint8_t how)
 
 	if (it.conn)
 		return;
-	it.written = 0;
 	it.how.ecn = how & 1;
 	it.conn = tcp_connect(it.tcp, &to, &it.how, &ops, NULL);
+	if (it.conn)
+		it.written = 0;
 }
 
 /* ---- what comes ----------------------------------------------------------------------------- */
