@@ -103,7 +103,8 @@ struct tcp_hop {
 /* What the owner does for an instance. */
 struct tcp_net_ops {
 	/* Sends an IP packet to dst and takes it. It begins at the mbuf's data, with headroom for a
-	 * link header before it; it may have several segments, unless tcp_conf.linear. */
+	 * link header before it; it may have several segments, unless tcp_conf.linear. With
+	 * tcp_conf.offload its flags and lengths say what the device is to do, but for l2_len. */
 	void (*output)(void *arg, struct rte_mbuf *m, const struct addr *dst, struct tcp_hop *hop);
 	/* The largest IP packet that the link toward dst takes, or 0 where there is no way. */
 	uint16_t (*mtu)(void *arg, const struct addr *dst);
@@ -116,9 +117,10 @@ struct tcp_conf {
 	uint32_t max_segments;  /* sent and not acknowledged, or come out of order, in all */
 	uint32_t time_wait_ms;  /* 2 MSL */
 	int socket;
-	bool linear;                /* packets to send must be of one segment */
-	bool offload;               /* checksums of packets sent are the device's work */
-	struct flow_table *flows;   /* the owner's */
+	bool linear;              /* packets to send must be of one segment */
+	bool offload;             /* checksums of packets sent are the device's work; */
+	uint32_t segmentation;    /* and cutting up packets of so many bytes (TSO); 0: it is not */
+	struct flow_table *flows; /* the owner's */
 	struct lport_table *lports; /* the owner's; NULL: tcp_connect() wants a port to be given */
 	struct rte_mempool *pool; /* for headers and copies; not the one that ports receive into */
 	struct rte_mempool *rx; /* the one that they do, to look at how empty it is; may be NULL */

@@ -185,11 +185,27 @@ static uint32_t load(const uint8_t *p)
 	return rte_be_to_cpu_32(v);
 }
 
+/* Where a packet was cut up by the device, a part of it may have arrived: whether s begins with
+ * what has, and nothing else is in it. */
+static bool is_covered(struct tcp_conn *c, struct tcp_seg *s, uint32_t start, uint32_t end)
+{
+	const bool many = s->len > c->mss;
+
+	if (seq_lt(s->seq, start)) {
+		if (many && seq_lt(start, s->seq + s->len))
+			tcp_seg_split(c, s, start - s->seq);
+		return false; /* the next one may be */
+	}
+	if (seq_le(seg_end(s), end))
+		return true;
+	return many && seq_lt(end, s->seq + s->len) && tcp_seg_split(c, s, end - s->seq);
+}
+
 static void sack_block(
 	struct tcp_conn *c, const struct arrival *a, uint32_t start, uint32_t end, struct news *n)
 {
 	for (struct tcp_seg *s = c->sent; s && seq_lt(s->seq, end); s = s->next) {
-		if (seq_lt(s->seq, start) || seq_lt(end, seg_end(s)) || (s->flags & SEG_SACKED))
+		if ((s->flags & SEG_SACKED) || !is_covered(c, s, start, end))
 			continue;
 		if (s->flags & SEG_LOST) {
 			s->flags &= (uint8_t)~SEG_LOST;

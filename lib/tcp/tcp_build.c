@@ -176,19 +176,43 @@ static bool copy(struct rte_mbuf *m, const struct rte_mbuf *buf, uint32_t off, u
 	return true;
 }
 
-static void checksum(const struct tcp *t, struct rte_mbuf *m, const struct ends *e, uint16_t ip_len)
+/* Left to the device, which wants the pseudo header's sum there. That has no ports; and where the
+ * packet is to be cut up, no length. */
+static void leave_to_device(
+	struct rte_mbuf *m, const struct ends *e, uint16_t ip_len, uint32_t size)
+{
+	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, ip_len);
+	const uint32_t len = m->pkt_len - ip_len, header = tcp->data_off >> 4 << 2;
+	uint64_t pseudo = (uint64_t)e->pseudo + (uint16_t)~e->sport + (uint16_t)~e->dport;
+
+	m->l3_len = ip_len;
+	m->l4_len = header;
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+	if (e->v6) {
+		m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+	} else {
+		m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+		rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *)->hdr_checksum = 0;
+	}
+	if (len - header > size) {
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+		m->tso_segsz = (uint16_t)size;
+	} else {
+		pseudo += rte_cpu_to_be_16((uint16_t)len);
+	}
+	tcp->cksum = wire_fold(pseudo);
+}
+
+/* size: bytes of data that one segment carries. */
+static void checksum(const struct tcp *t, struct rte_mbuf *m, const struct ends *e, uint16_t ip_len,
+	uint32_t size)
 {
 	struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, ip_len);
 	const uint32_t len = m->pkt_len - ip_len;
 	const uint64_t pseudo = (uint64_t)e->pseudo + rte_cpu_to_be_16((uint16_t)len);
 
 	if (t->conf.offload) {
-		/* The device wants the pseudo header's sum there, which has no ports. */
-		tcp->cksum = wire_fold(pseudo + (uint16_t)~e->sport + (uint16_t)~e->dport);
-		m->l3_len = ip_len;
-		m->l4_len = tcp->data_off >> 4 << 2;
-		m->ol_flags |=
-			RTE_MBUF_F_TX_TCP_CKSUM | (e->v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
+		leave_to_device(m, e, ip_len, size);
 		return;
 	}
 	/* The ports are in the pseudo header's sum already. */
@@ -196,7 +220,7 @@ static void checksum(const struct tcp *t, struct rte_mbuf *m, const struct ends 
 }
 
 static struct rte_mbuf *make(struct tcp *t, const struct ends *e, const struct outgoing *out,
-	const struct rte_mbuf *buf, uint32_t off, uint32_t len)
+	const struct rte_mbuf *buf, uint32_t off, uint32_t len, uint32_t size)
 {
 	const uint16_t ip_len = e->v6 ? IPV6_HEADER : IPV4_HEADER;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(t->conf.pool);
@@ -211,7 +235,7 @@ static struct rte_mbuf *make(struct tcp *t, const struct ends *e, const struct o
 							   : attach(t, m, buf, off, len)))
 		goto fail;
 	write_ip(l3, e, out->capable, m->pkt_len - ip_len);
-	checksum(t, m, e, ip_len);
+	checksum(t, m, e, ip_len, size);
 	tcp_counted(t, segments_out);
 	return m;
 
@@ -241,7 +265,7 @@ bool tcp_emit(struct tcp_conn *c, const struct outgoing *out, const struct rte_m
 	struct ends e;
 
 	conn_ends(c, &e);
-	m = make(t, &e, out, buf, off, len);
+	m = make(t, &e, out, buf, off, len, out->size);
 	if (!m)
 		return false;
 	if (e.v6)
@@ -264,7 +288,7 @@ bool tcp_emit_alone(struct tcp *t, const struct tuple *to, const struct outgoing
 		.pseudo = tcp_pseudo(to),
 		.v6 = v6,
 	};
-	struct rte_mbuf *m = make(t, &e, out, NULL, 0, 0);
+	struct rte_mbuf *m = make(t, &e, out, NULL, 0, 0, 0);
 
 	if (!m)
 		return false;

@@ -111,6 +111,7 @@ static void prepare(struct tcp_conn *c, struct outgoing *out, uint32_t seq, uint
 	if (c->flags & CONN_ECE)
 		out->flags |= TCP_ECE;
 	out->capable = false;
+	out->size = (uint16_t)tcp_room(c);
 	out->wnd = announce(c);
 	out->o.has_timestamp = c->flags & CONN_STAMPS;
 	out->o.tsval = tcp_stamp(c->tcp);
@@ -207,8 +208,7 @@ void tcp_send_syn(struct tcp_conn *c)
 
 /* ---- again ---------------------------------------------------------------------------------- */
 
-/* So that it carries what fits. False: there is no descriptor for the rest. */
-static bool seg_split(struct tcp_conn *c, struct tcp_seg *s, uint32_t len)
+bool tcp_seg_split(struct tcp_conn *c, struct tcp_seg *s, uint32_t len)
 {
 	struct tcp_seg *rest = tcp_seg_take(c->tcp);
 	uint32_t off = s->off + len;
@@ -265,7 +265,7 @@ bool tcp_resend(struct tcp_conn *c, struct tcp_seg *s)
 	if (s->flags & SEG_SYN) {
 		done = emit_syn(c);
 	} else {
-		if (s->len > tcp_room(c) && !seg_split(c, s, tcp_room(c)))
+		if (s->len > tcp_room(c) && !tcp_seg_split(c, s, tcp_room(c)))
 			return false;
 		prepare(c, &out, s->seq, s->flags & SEG_FIN ? TCP_FIN : 0);
 		if (!s->next)
@@ -406,6 +406,21 @@ static void restart_idle(struct tcp_conn *c)
 	c->cwnd = RTE_MIN(c->cwnd, tcp_initial_window(c->mss));
 }
 
+/* Bytes for one packet, of which a segment carries `room`; 0: none go now. */
+static uint32_t packet_size(const struct tcp_conn *c, uint32_t unsent, uint32_t room)
+{
+	const uint32_t most = c->tcp->conf.segmentation / room * room;
+	uint32_t len = RTE_MIN(RTE_MIN(unsent, RTE_MAX(most, room)), window_left(c));
+	const uint32_t may = RTE_MAX(allowed(c), c->pipe ? 0 : room);
+
+	if (len > room && len > may)
+		len = RTE_MAX(may / room * room, room);
+	/* What is left over waits for more of the window. */
+	if (len > room && len < unsent)
+		len -= len % room;
+	return len;
+}
+
 static bool fin_is_due(const struct tcp_conn *c)
 {
 	return (c->flags & (CONN_FIN | CONN_FIN_SENT)) == CONN_FIN;
@@ -421,7 +436,7 @@ static bool send_new(struct tcp_conn *c)
 	restart_idle(c);
 	while (c->nxt_buf || fin_is_due(c)) {
 		const uint32_t unsent = conn_unsent(c), room = tcp_room(c);
-		const uint32_t len = RTE_MIN(RTE_MIN(unsent, room), window_left(c));
+		const uint32_t len = packet_size(c, unsent, room);
 
 		if ((len == 0 && unsent > 0) || (len && should_wait(c, len, unsent, room)))
 			break;
@@ -446,7 +461,7 @@ void tcp_send_tail(struct tcp_conn *c)
 		c->flags &= ~CONN_PROBE_AGAIN;
 	} else if (c->sent_tail) {
 		if (c->sent_tail->len > tcp_room(c))
-			seg_split(c, c->sent_tail, tcp_room(c));
+			tcp_seg_split(c, c->sent_tail, tcp_room(c));
 		tcp_resend(c, c->sent_tail);
 		c->flags |= CONN_PROBE_AGAIN;
 	}

@@ -311,7 +311,8 @@ struct outgoing {
 	uint32_t seq, ack;
 	uint16_t wnd;
 	uint8_t flags;
-	bool capable; /* ECT(0) */
+	bool capable;  /* ECT(0) */
+	uint16_t size; /* bytes of data that one segment carries: tcp_room() */
 	struct tcp_options o;
 	uint8_t n_sacks;
 	uint32_t sack[2 * SACKS_MAX]; /* start and end of each */
@@ -384,7 +385,8 @@ bool tcp_window_grew(const struct tcp_conn *c);
 
 /* ---- tcp_build.c ---------------------------------------------------------------------------- */
 
-/* Sends a segment with len bytes from (buf, off) on. False, counted: there is no buffer. */
+/* Sends a segment with len bytes from (buf, off) on, which the device cuts up where they are more
+ * than tcp_room(). False, counted: there is no buffer. */
 bool tcp_emit(struct tcp_conn *c, const struct outgoing *out, const struct rte_mbuf *buf,
 	uint32_t off, uint32_t len);
 /* One without data that is of no connection; to: the tuple it has. */
@@ -392,6 +394,9 @@ bool tcp_emit_alone(struct tcp *t, const struct tuple *to, const struct outgoing
 /* The answer to a segment that is of no connection (RFC 9293 3.10.7.1), within limits. */
 void tcp_reset_reply(struct tcp *t, const struct arrival *a);
 uint16_t tcp_pseudo(const struct tuple *to);
+
+/* So that it carries len bytes; the rest of it follows. False: there is no descriptor. */
+bool tcp_seg_split(struct tcp_conn *c, struct tcp_seg *s, uint32_t len);
 
 /* ---- tcp_timer.c ---------------------------------------------------------------------------- */
 

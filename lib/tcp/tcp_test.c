@@ -73,7 +73,7 @@ struct lab {
 	struct packet *heap[PACKETS];
 	unsigned int n;
 	uint16_t mtu;
-	uint64_t sent, harmed;
+	uint64_t sent, harmed, cut;
 };
 
 static uint64_t draw(struct lab *l)
@@ -157,12 +157,51 @@ static void wire_one(struct lab *l, struct host *from, const struct rte_mbuf *m)
 	wire_push(l, p);
 }
 
-static void host_output(void *arg, struct rte_mbuf *m, const struct addr *dst, struct tcp_hop *hop)
+/* The sums that a device is to fill in. */
+static void fill_sums(uint8_t *l3, uint16_t len)
 {
-	struct host *from = arg;
-	struct lab *l = from->lab;
+	const uint8_t family = l3[0] >> 4;
+	const uint16_t ip_len = family == 4 ? 20 : 40;
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(l3 + ip_len);
 
-	assert_true(addr_equal(dst, &l->host[from == &l->host[0]].addr));
+	tcp->cksum = 0;
+	tcp->cksum = (uint16_t)~wire_fold(wire_sum(tcp, (size_t)(len - ip_len),
+		wire_pseudo(l3, family, IPPROTO_TCP, (uint32_t)(len - ip_len))));
+	if (family == 4)
+		((struct rte_ipv4_hdr *)l3)->hdr_checksum = (uint16_t)~wire_fold(wire_sum_ipv4(l3));
+}
+
+/* One segment of a packet that a device cuts up: n bytes of its data from off on. */
+static struct rte_mbuf *cut(struct lab *l, const struct rte_mbuf *m, uint32_t off, uint32_t n)
+{
+	const uint32_t header = (uint32_t)(m->l3_len + m->l4_len);
+	struct rte_mbuf *s = rte_pktmbuf_alloc(l->rx);
+	struct rte_tcp_hdr *tcp;
+	const uint8_t *data;
+	uint8_t *l3;
+
+	assert_non_null(s);
+	l3 = (uint8_t *)rte_pktmbuf_append(s, (uint16_t)(header + n));
+	memcpy(l3, rte_pktmbuf_mtod(m, void *), header);
+	data = rte_pktmbuf_read(m, header + off, n, l3 + header);
+	if (data != l3 + header)
+		memcpy(l3 + header, data, n);
+	tcp = (struct rte_tcp_hdr *)(l3 + m->l3_len);
+	tcp->sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(tcp->sent_seq) + off);
+	if (header + off + n < m->pkt_len)
+		tcp->tcp_flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	if (l3[0] >> 4 == 4)
+		((struct rte_ipv4_hdr *)l3)->total_length =
+			rte_cpu_to_be_16((uint16_t)(header + n));
+	else
+		((struct rte_ipv6_hdr *)l3)->payload_len =
+			rte_cpu_to_be_16((uint16_t)(header + n - 40));
+	fill_sums(l3, (uint16_t)(header + n));
+	return s;
+}
+
+static void send_one(struct lab *l, struct host *from, const struct rte_mbuf *m)
+{
 	l->sent++;
 	if (happens(l, l->harm.loss))
 		l->harmed++;
@@ -172,6 +211,36 @@ static void host_output(void *arg, struct rte_mbuf *m, const struct addr *dst, s
 		l->harmed++;
 		wire_one(l, from, m);
 	}
+}
+
+/* As a device does it. */
+static void send_offloaded(struct lab *l, struct host *from, const struct rte_mbuf *m)
+{
+	const uint32_t data = m->pkt_len - m->l3_len - m->l4_len;
+	const uint32_t size = m->ol_flags & RTE_MBUF_F_TX_TCP_SEG ? m->tso_segsz : data;
+	uint32_t off = 0;
+
+	l->cut += size < data;
+	do {
+		const uint32_t n = RTE_MIN(size, data - off);
+		struct rte_mbuf *s = cut(l, m, off, n);
+
+		send_one(l, from, s);
+		rte_pktmbuf_free(s);
+		off += n;
+	} while (off < data);
+}
+
+static void host_output(void *arg, struct rte_mbuf *m, const struct addr *dst, struct tcp_hop *hop)
+{
+	struct host *from = arg;
+	struct lab *l = from->lab;
+
+	assert_true(addr_equal(dst, &l->host[from == &l->host[0]].addr));
+	if (m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM)
+		send_offloaded(l, from, m);
+	else
+		send_one(l, from, m);
 	rte_pktmbuf_free(m);
 }
 
@@ -312,8 +381,8 @@ static void host_make(struct lab *l, unsigned int i, bool v6, const struct tcp_c
 	assert_non_null(h->tcp);
 }
 
-static struct lab *lab_make(
-	uint64_t seed, bool v6, const struct harm *harm, const struct tcp_ops *ops)
+static struct lab *lab_make(uint64_t seed, bool v6, const struct harm *harm,
+	const struct tcp_ops *ops, uint32_t segmentation)
 {
 	static unsigned int number;
 	struct lab *l = calloc(1, sizeof(*l));
@@ -335,6 +404,8 @@ static struct lab *lab_make(
 	conf.max_half_open = 64;
 	conf.max_orphans = 512;
 	conf.max_segments = 16384;
+	conf.offload = segmentation > 0;
+	conf.segmentation = segmentation;
 	host_make(l, 0, v6, &conf);
 	host_make(l, 1, v6, &conf);
 	l->listener = (struct tcp_listener){ .ops = ops, .ctx = l, .how = tcp_how_defaults };
@@ -539,11 +610,12 @@ struct way {
 	uint64_t up, down;
 	void (*how)(struct tcp_how *client, struct tcp_how *server);
 	bool slow;
+	uint32_t segmentation;
 };
 
 static void way_run(const struct way *w, uint64_t seed, bool v6)
 {
-	struct lab *l = lab_make(seed, v6, &w->harm, &accept_ops);
+	struct lab *l = lab_make(seed, v6, &w->harm, &accept_ops, w->segmentation);
 	struct crowd crowd = { .n = w->conns };
 	struct tcp_how how = tcp_how_defaults;
 	const uint64_t limit = l->now_us + 3600 * 1000000ull;
@@ -592,6 +664,8 @@ static void way_run(const struct way *w, uint64_t seed, bool v6)
 	}
 	if (w->harm.loss)
 		assert_true(l->harmed > 0);
+	if (w->segmentation)
+		assert_true(l->cut > 0);
 	lab_free(l);
 	free(crowd.client);
 	free(crowd.server);
@@ -671,6 +745,16 @@ static const struct way ways[] = {
 		true },
 	{ "bottleneck", { .delay_us = 10000, .us_per_packet = 120, .queue = 60 }, 4, 2000000,
 		2000000, NULL, false },
+	{ "segmenting port", { .delay_us = 1000 }, 4, 1000000, 1000000, NULL, false, 60000 },
+	{ "segmenting port, everything",
+		{ .loss = 30,
+			.repeat = 30,
+			.damage = 20,
+			.late = 100,
+			.late_us = 10000,
+			.delay_us = 2000,
+			.jitter_us = 4000 },
+		6, 200000, 200000, NULL, false, 20000 },
 };
 
 static void test_ways(void **state)
@@ -687,7 +771,7 @@ static void test_ways(void **state)
 
 static void test_refused(void **state)
 {
-	struct lab *l = lab_make(1, false, &(struct harm){ .delay_us = 100 }, &accept_ops);
+	struct lab *l = lab_make(1, false, &(struct harm){ .delay_us = 100 }, &accept_ops, 0);
 	/* Nobody accepts at the first host. */
 	const struct tcp_target to = { .local = l->host[1].addr,
 		.remote = { l->host[0].addr, PORT } };
