@@ -92,7 +92,8 @@ static void turn_away(struct tcp_conn *c, struct arrival *a)
 		tcp_resend(c, c->sent);
 		return;
 	}
-	if (arrival_length(a) == 0 || !seq_lt(a->seq, c->rcv_nxt)) {
+	/* Anybody can send a SYN (RFC 5961 4.2). */
+	if (arrival_length(a) == 0 || (a->flags & TCP_SYN) || !seq_lt(a->seq, c->rcv_nxt)) {
 		tcp_challenge(c);
 		return;
 	}
