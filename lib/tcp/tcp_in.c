@@ -266,10 +266,9 @@ static void note_fin(struct tcp_conn *c, const struct arrival *a)
 		c->ooo_fin = true;
 		c->fin_seq = at;
 	}
-	if (!c->ooo_fin && (a->flags & TCP_FIN)) {
-		c->flags |= CONN_ACK_NOW;
-		tcp_pend(c);
-	}
+	/* One that came before, or comes too early, is answered at once. */
+	c->flags |= CONN_ACK_NOW;
+	tcp_pend(c);
 }
 
 /* ---- acknowledgements of ours --------------------------------------------------------------- */
