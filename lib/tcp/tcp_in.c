@@ -188,14 +188,15 @@ static void syn_sent_input(struct tcp_conn *c, struct arrival *a)
 
 /* ---- data and FIN (seventh, eighth) --------------------------------------------------------- */
 
-/* What is acknowledged at once, and what with the next segment or a little later (RFC 5681 4.2). */
-static void schedule_ack(struct tcp_conn *c, bool in_order)
+/* What is acknowledged at once, and what with the next segment or a little later (RFC 5681 4.2).
+ * plain: it was next, and filled no gap. */
+static void schedule_ack(struct tcp_conn *c, bool plain)
 {
 	if (c->quick) {
 		c->quick--;
 		c->flags |= CONN_ACK_NOW;
 	}
-	if (!in_order || c->ooo || c->rcv_nxt - c->last_ack >= 2u * c->mss)
+	if (!plain || c->ooo || c->rcv_nxt - c->last_ack >= 2u * c->mss)
 		c->flags |= CONN_ACK_NOW;
 	else if (!tcp_timer_runs(c, TIMER_ACK))
 		tcp_timer_set(c, TIMER_ACK, ACK_DELAY_MS);
@@ -205,6 +206,7 @@ static void schedule_ack(struct tcp_conn *c, bool in_order)
 /* False: the connection is over. */
 static bool data_came(struct tcp_conn *c, struct arrival *a)
 {
+	const bool gap = c->ooo != NULL;
 	struct tcp *t = c->tcp;
 	bool moved;
 
@@ -228,7 +230,7 @@ static bool data_came(struct tcp_conn *c, struct arrival *a)
 		return true;
 	}
 	moved = tcp_queue_segment(c, a);
-	schedule_ack(c, moved);
+	schedule_ack(c, moved && !gap);
 	if (moved)
 		tcp_raise(c, TCP_EV_READ);
 	return true;
@@ -261,7 +263,7 @@ static void note_fin(struct tcp_conn *c, const struct arrival *a)
 {
 	const uint32_t at = a->seq + a->len;
 
-	if ((a->flags & TCP_FIN) && !(c->flags & CONN_FIN_GOT) && seq_le(c->rcv_nxt, at) &&
+	if (!(c->flags & CONN_FIN_GOT) && seq_le(c->rcv_nxt, at) &&
 		seq_lt(at, c->rcv_adv + 1)) {
 		c->ooo_fin = true;
 		c->fin_seq = at;
