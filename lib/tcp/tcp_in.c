@@ -147,6 +147,7 @@ static bool is_wrong_ack(struct tcp_conn *c, struct arrival *a)
 static void syn_sent_input(struct tcp_conn *c, struct arrival *a)
 {
 	const bool acks = a->flags & TCP_ACK;
+	uint8_t timeouts;
 
 	if (acks && !(seq_lt(c->iss, a->ack) && seq_le(a->ack, c->snd_nxt))) {
 		if (!(a->flags & TCP_RST))
@@ -178,7 +179,9 @@ static void syn_sent_input(struct tcp_conn *c, struct arrival *a)
 	}
 	if ((a->flags & (TCP_ECE | TCP_CWR)) == TCP_ECE && c->how.ecn)
 		c->flags |= CONN_ECN;
+	timeouts = c->backoff;
 	tcp_ack(c, a);
+	c->backoff = timeouts; /* for tcp_established() */
 	c->snd_wl1 = a->seq; /* the window of a SYN is not scaled */
 	c->snd_wl2 = a->ack;
 	c->snd_wnd = c->max_wnd = a->wnd;

@@ -44,6 +44,7 @@
 #define SEGMENTS_INITIAL 10 /* RFC 6928 */
 #define DUPACKS          3
 #define RTO_INITIAL_MS   1000
+#define RTO_SYN_LOST_MS  3000
 #define RTO_MIN_MS       200
 #define RTO_MAX_MS       60000
 #define ACK_DELAY_MS     40
