@@ -138,7 +138,9 @@ static void cookie_came(struct tcp *t, struct arrival *a, const struct tcp_liste
 
 void tcp_listen_input(struct tcp *t, struct arrival *a, const struct tcp_listener *l)
 {
-	if (!l || (a->flags & TCP_RST) || !(a->flags & (TCP_SYN | TCP_ACK)))
+	if (l && !(a->flags & (TCP_SYN | TCP_ACK))) /* RFC 9293 3.10.7.2, fourth */
+		pkt_drop(a->p, DROP_tcp_no_conn);
+	else if (!l || (a->flags & TCP_RST))
 		refuse(t, a, DROP_tcp_no_conn);
 	else if ((a->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		syn_came(t, a, l);
@@ -200,6 +202,10 @@ bool tcp_wait_input(struct tcp *t, struct arrival *a, struct flow *f)
 	}
 	if (a->seq == wait->rcv_nxt && arrival_length(a) == 0)
 		return true;
+	if (!(a->flags & (TCP_SYN | TCP_ACK))) {
+		pkt_drop(a->p, DROP_tcp_ack_wrong);
+		return true;
+	}
 	if ((a->flags & TCP_FIN) && seq_le(a->seq, wait->rcv_nxt)) {
 		f->seen = t->now_ms;
 		flow_arm(t->conf.flows, f, t->now_ms + t->conf.time_wait_ms);
