@@ -472,6 +472,21 @@ static void note_duplicate(struct tcp_conn *c, const struct arrival *a)
 	}
 }
 
+/* What later segments brought first stays as it came: of q, which is next, that before the first run
+ * is left, and that behind it goes to its place. */
+static void keep_first(struct tcp_conn *c, uint32_t seq, struct tcp_queue *q)
+{
+	const uint32_t run = c->ooo->seq;
+	struct tcp_queue front;
+
+	if (seq_lt(run + c->ooo->len, seq + q->bytes) && split_front(c, q, run - seq, &front)) {
+		keep_out_of_order(c, run, q);
+		*q = front;
+		return;
+	}
+	cut_back(q, run - seq);
+}
+
 bool tcp_queue_segment(struct tcp_conn *c, struct arrival *a)
 {
 	struct tcp *t = c->tcp;
@@ -494,9 +509,8 @@ bool tcp_queue_segment(struct tcp_conn *c, struct arrival *a)
 			keep_out_of_order(c, seq, &q);
 		return false;
 	}
-	/* What later segments brought first stays as it came. */
 	if (c->ooo && seq_lt(c->ooo->seq, seq + q.bytes))
-		cut_back(&q, c->ooo->seq - seq);
+		keep_first(c, seq, &q);
 	counter_add(&t->count[TCP_COUNT_bytes_in], q.bytes);
 	c->rcv_nxt += q.bytes;
 	append(c, &c->rcv, &q);
