@@ -165,10 +165,13 @@ static bool syn_timeout(struct tcp_conn *c)
 	return true;
 }
 
-/* The peer holds its window closed and says so: that is no silence. */
+/* The peer holds its window closed and says so: that is no silence. It has answered the last probe if
+ * it was heard since; the one before is half as old again. */
 static bool is_held_off(const struct tcp_conn *c)
 {
-	return c->snd_wnd == 0 && c->tcp->now_ms - c->heard_ms <= 2 * backed_off(c);
+	const uint32_t last = backed_off(c);
+
+	return c->snd_wnd == 0 && c->tcp->now_ms - c->heard_ms <= last + last / 4;
 }
 
 static bool timeout(struct tcp_conn *c)
