@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from balancer import Balancer, lab_config
-from lab import CLIENT, SERVERS, VIP
+from lab import CLIENT, SERVERS, VIP, half_each
 
 OUTSIDE = {4: "192.0.2.51", 6: "2001:db8:1::51"}
 SOURCE = {4: "192.0.2.60", 6: "2001:db8:1::60"}
@@ -81,7 +81,7 @@ def test_masquerade(lab, start, version):
     assert outside.peers == [SOURCE[version]]
     assert lab.run("s1", ["ping", "-c", "3", "-i", "0.2", "-W", "2", CLIENT[version]]).returncode == 0
     # Services go on as ever, and nobody outside reaches a server.
-    assert lab.curl(VIP["nat", version], 4) == {"s1": 2, "s2": 2}
+    assert half_each(lab.curl(VIP["nat", version], 4), 4)
 
 
 @both

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from balancer import Balancer, lab_config
-from lab import CLIENT, PORT_ADDRESS, VIP, wait_for
+from lab import CLIENT, PORT_ADDRESS, VIP, half_each, wait_for
 from load import Requests
 
 SHARE = "fl-wan"
@@ -298,7 +298,7 @@ def test_virtual_addresses_are_not_the_kernels(lab, lb):
         assert arp_answers(lab, VIP["nat", 4]) == 1
     finally:
         lab.ip("lb", f"addr del {VIP['nat', 4]}/32 dev lo")
-    assert lab.curl(VIP["nat", 4], 4) == {"s1": 2, "s2": 2}
+    assert half_each(lab.curl(VIP["nat", 4], 4), 4)
 
 
 def test_rate(lab, start):
@@ -314,7 +314,7 @@ def test_rate(lab, start):
         wait_for(flooded, timeout=30)
     assert 0 < share(lb)["to_packets"] < drops(lb)["kernel_rate"]
     # The port works on.
-    assert lab.curl(VIP["nat", 4], 4) == {"s1": 2, "s2": 2}
+    assert half_each(lab.curl(VIP["nat", 4], 4), 4)
 
 
 def test_other_port_has_none(lab, lb):

@@ -356,6 +356,12 @@ class Lab(Namespaces):
         return count(got)
 
 
+def half_each(got, n):
+    """Whether {server: answers} says that s1 and s2 had half of n each. One may have had a turn more: a connection that was
+    opened twice, because its first packets were slow, takes two."""
+    return set(got) == {"s1", "s2"} and sum(got.values()) == n and abs(got["s1"] - got["s2"]) <= 2
+
+
 def count(items):
     out = {}
     for item in items:
