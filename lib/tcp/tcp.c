@@ -341,7 +341,8 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tuple *in, const struc
 	if (!c->path_mss)
 		c->path_mss = c->peer_mss;
 	tcp_set_mss(c);
-	c->iss = c->snd_una = c->snd_nxt = c->recover = tcp_isn(t, in);
+	c->iss = tcp_isn(t, in);
+	c->snd_una = c->snd_nxt = c->recover = c->fack = c->ecn_end = c->iss;
 	return c;
 }
 

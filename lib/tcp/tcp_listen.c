@@ -129,7 +129,7 @@ static void cookie_came(struct tcp *t, struct arrival *a, const struct tcp_liste
 	c->rcv_nxt = c->last_ack = a->seq;
 	c->rcv_adv = a->seq + RTE_MIN(l->how.rcvbuf, (uint32_t)UINT16_MAX);
 	c->iss = a->ack - 1;
-	c->snd_una = c->snd_nxt = a->ack;
+	c->snd_una = c->snd_nxt = c->fack = c->ecn_end = a->ack;
 	tcp_agree(c, &o);
 	c->snd_wl1 = a->seq - 1;
 	tcp_established(c);
