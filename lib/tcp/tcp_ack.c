@@ -506,6 +506,8 @@ static void take_mark(struct tcp_conn *c, const struct arrival *a)
 static void control(struct tcp_conn *c, const struct arrival *a, struct news *n)
 {
 	const bool limited = (c->flags & CONN_LIMITED) || c->recovery == RECOVERY_LOSS;
+	const bool marked = (c->flags & CONN_ECN) && (a->flags & TCP_ECE);
+	bool cut;
 
 	if ((c->flags & CONN_SACK) && n->delivered && (c->n_sacked || c->recovery != RECOVERY_NONE))
 		n->new_lost |= tcp_rack_detect(c);
@@ -516,11 +518,13 @@ static void control(struct tcp_conn *c, const struct arrival *a, struct news *n)
 		tcp_enter_recovery(c, RECOVERY_FAST);
 		n->delivered = 0; /* it led here, and is in recover_fs */
 	}
+	cut = c->recovery == RECOVERY_FAST;
 	if (c->recovery != RECOVERY_NONE && !seq_lt(c->snd_una, c->recover))
 		leave_recovery(c);
+	/* What ends a recovery, or tells of a mark, is not what makes the window larger. */
 	if (c->recovery == RECOVERY_FAST)
 		reduce_proportionally(c, n);
-	else if (n->acked && limited)
+	else if (n->acked && limited && !cut && !marked)
 		grow(c, n->acked);
 	take_mark(c, a);
 }
