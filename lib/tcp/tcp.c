@@ -74,9 +74,10 @@ uint64_t tcp_bytes(const struct tcp_conf *conf)
 	       (uint64_t)conf->max_segments * sizeof(struct tcp_seg);
 }
 
-static uint64_t cookie_period(uint32_t now_ms)
+/* By the clock that does not go around. */
+static uint64_t cookie_period(uint64_t now_us)
 {
-	return now_ms / (SYNCOOKIE_PERIOD_S * 1000);
+	return now_us / (SYNCOOKIE_PERIOD_S * 1000000ull);
 }
 
 struct tcp *tcp_create(const struct tcp_conf *conf, uint64_t now_us, uint32_t now_ms)
@@ -105,7 +106,7 @@ struct tcp *tcp_create(const struct tcp_conf *conf, uint64_t now_us, uint32_t no
 		t->free_seg = &t->seg[i];
 	}
 	wheel_init(&t->wheel, &t->conn[0].timer, sizeof(*t->conn), 0, now_ms);
-	syncookie_init(&t->cookie, &conf->cookie, cookie_period(now_ms));
+	syncookie_init(&t->cookie, &conf->cookie, cookie_period(now_us));
 	return t;
 
 fail:
@@ -142,7 +143,7 @@ unsigned int tcp_advance(struct tcp *t, uint64_t now_us, uint32_t now_ms, unsign
 	t->now_us = now_us;
 	if (now_ms != t->now_ms) {
 		t->now_ms = now_ms;
-		syncookie_advance(&t->cookie, cookie_period(now_ms));
+		syncookie_advance(&t->cookie, cookie_period(now_us));
 		if (now_ms != t->pressure_ms)
 			tcp_pressure(t);
 	}
