@@ -10,6 +10,17 @@ static int error_of(enum tcp_icmp what)
 	return what == TCP_ICMP_PORT ? -ECONNREFUSED : -EHOSTUNREACH;
 }
 
+/* Routers that do not say how narrow the path is: the next of the usual sizes (RFC 1191 7.1). */
+static uint16_t next_size(uint16_t mtu)
+{
+	static const uint16_t usual[] = { 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296 };
+	unsigned int i = 0;
+
+	while (i + 1 < RTE_DIM(usual) && usual[i] >= mtu)
+		i++;
+	return usual[i];
+}
+
 /* RFC 1191 6.5, RFC 8201 5: what was too large is sent again at once, smaller. It says nothing of
  * congestion. */
 static void too_big(struct tcp_conn *c, uint16_t mtu)
@@ -17,8 +28,11 @@ static void too_big(struct tcp_conn *c, uint16_t mtu)
 	const uint16_t headers = TCP_HEADER + (c->flags & CONN_V6 ? IPV6_HEADER : IPV4_HEADER);
 	/* IPv4 hosts may be told less than 576 (RFC 791), IPv6 ones at least 1280 (RFC 8200 5). */
 	const uint16_t least = c->flags & CONN_V6 ? 1280 : headers + STAMP_ROOM + MSS_MIN;
-	const uint16_t mss = RTE_MAX(mtu, least) - headers;
+	uint16_t mss;
 
+	if (mtu == 0)
+		mtu = next_size(c->path_mss + headers);
+	mss = RTE_MAX(mtu, least) - headers;
 	if (mss >= c->path_mss)
 		return;
 	tcp_counted(c->tcp, path_mtu);
