@@ -80,6 +80,16 @@ void tcp_rearm(struct tcp_conn *c)
 	tcp_timer_set(c, TIMER_RTX, after);
 }
 
+/* More has been sent, and what would have been too late for a probe of one segment is not now. */
+static void sooner_probe(struct tcp_conn *c)
+{
+	if (c->rtx == RTX_TIMEOUT && may_probe(c) &&
+		(int32_t)(c->deadline[TIMER_RTX] - c->tcp->now_ms) > (int32_t)probe_after(c)) {
+		c->rtx = RTX_PROBE;
+		tcp_timer_set(c, TIMER_RTX, probe_after(c));
+	}
+}
+
 void tcp_sent(struct tcp_conn *c, bool anything)
 {
 	if (c->sent) {
@@ -89,6 +99,8 @@ void tcp_sent(struct tcp_conn *c, bool anything)
 				c->backoff = 0;
 			c->rtx = RTX_TIMEOUT;
 			tcp_rearm(c);
+		} else if (anything) {
+			sooner_probe(c);
 		}
 		return;
 	}
