@@ -410,10 +410,12 @@ static bool was_spurious(const struct tcp_conn *c, const struct arrival *a, cons
 /* RFC 6937 3.1, as RFC 9937 has it: how much may be sent for what this one brought. */
 static void reduce_proportionally(struct tcp_conn *c, const struct news *n)
 {
+	const bool reno = !(c->flags & CONN_SACK);
+	const uint32_t flight = conn_in_flight(c);
 	uint32_t more;
 
 	c->prr_delivered += n->delivered;
-	if (c->pipe > c->ssthresh) {
+	if (flight > c->ssthresh) {
 		const uint64_t share =
 			((uint64_t)c->prr_delivered * c->ssthresh + c->recover_fs - 1) /
 			c->recover_fs;
@@ -423,11 +425,12 @@ static void reduce_proportionally(struct tcp_conn *c, const struct news *n)
 		more = c->prr_delivered > c->prr_out ? c->prr_delivered - c->prr_out : 0;
 		if (n->moved && !n->new_lost)
 			more = RTE_MAX(more, n->delivered) + c->mss;
-		more = RTE_MIN(more, c->ssthresh - c->pipe);
+		more = RTE_MIN(more, c->ssthresh - flight);
 	}
-	if (c->prr_out == 0)
-		more = RTE_MAX(more, (uint32_t)c->mss); /* the retransmission that begins it */
-	c->cwnd = c->pipe + more;
+	/* The retransmission that begins it; and RFC 6582 3.2, step 3. */
+	if (c->prr_out == 0 || (reno && n->moved && n->new_lost))
+		more = RTE_MAX(more, (uint32_t)c->mss);
+	c->cwnd = flight + more;
 }
 
 /* Without SACK: RFC 5681 3.2, RFC 6582 3.2. */
@@ -437,10 +440,11 @@ static void count_duplicates(struct tcp_conn *c, struct news *n, bool is_dupack)
 
 	if (n->moved) {
 		const uint32_t others = n->segments ? n->segments - 1 : 0;
+		const uint32_t known = RTE_MIN(others, (uint32_t)c->dupacks);
 
-		c->dupacks = (uint8_t)(c->dupacks > others && c->recovery == RECOVERY_FAST
-					       ? c->dupacks - others
-					       : 0);
+		/* Those are what has been counted before, by duplicates. */
+		n->delivered -= RTE_MIN(n->delivered, known * c->mss);
+		c->dupacks = (uint8_t)(c->recovery == RECOVERY_FAST ? c->dupacks - known : 0);
 		if (c->recovery == RECOVERY_FAST && head && seq_lt(c->snd_una, c->recover) &&
 			!(head->flags & (SEG_LOST | SEG_AGAIN))) {
 			tcp_mark_lost(c, head);
@@ -452,6 +456,7 @@ static void count_duplicates(struct tcp_conn *c, struct news *n, bool is_dupack)
 		return;
 	if (c->dupacks < UINT8_MAX)
 		c->dupacks++;
+	n->delivered += c->mss;
 	if (c->dupacks == DUPACKS && c->recovery == RECOVERY_NONE &&
 		seq_le(c->recover, c->snd_una)) {
 		tcp_mark_lost(c, head);

@@ -279,15 +279,12 @@ bool tcp_resend(struct tcp_conn *c, struct tcp_seg *s)
 	return done;
 }
 
-/* Bytes that congestion control lets go now. Without SACK each duplicate acknowledgement says that
- * a segment has left the network (RFC 3042, RFC 6582). */
+/* Bytes that congestion control lets go now. */
 static uint32_t allowed(const struct tcp_conn *c)
 {
-	uint32_t pipe = c->pipe, gone = (uint32_t)c->dupacks * c->mss;
+	const uint32_t flight = conn_in_flight(c);
 
-	if (!(c->flags & CONN_SACK))
-		pipe -= RTE_MIN(pipe, gone);
-	return c->cwnd > pipe ? c->cwnd - pipe : 0;
+	return c->cwnd > flight ? c->cwnd - flight : 0;
 }
 
 static bool resend_lost(struct tcp_conn *c)

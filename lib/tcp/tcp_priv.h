@@ -287,6 +287,15 @@ static inline uint32_t conn_unsent(const struct tcp_conn *c)
 	return c->snd.bytes - (c->snd_nxt - c->snd_una - fin);
 }
 
+/* Bytes on their way. Without SACK each duplicate acknowledgement says that a segment has left the
+ * network (RFC 3042, RFC 6582). */
+static inline uint32_t conn_in_flight(const struct tcp_conn *c)
+{
+	const uint32_t gone = c->flags & CONN_SACK ? 0 : (uint32_t)c->dupacks * c->mss;
+
+	return c->pipe - RTE_MIN(c->pipe, gone);
+}
+
 /* ---- a segment that came -------------------------------------------------------------------- */
 
 /* Numbers in host order. */
