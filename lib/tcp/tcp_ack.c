@@ -322,6 +322,10 @@ static void take_ack(struct tcp_conn *c, const struct arrival *a, struct news *n
 	}
 	n->acked = a->ack - c->snd_una - !!syn - !!fin;
 	c->snd_una = a->ack;
+	/* These are not left behind by half of all numbers. */
+	c->ecn_end = seq_max(c->ecn_end, a->ack - 1);
+	if (c->recovery == RECOVERY_NONE)
+		c->recover = seq_max(c->recover, a->ack);
 	tcp_queue_drop(c, n->acked);
 	c->backoff = 0;
 	c->mtu_fails = 0;
@@ -500,7 +504,7 @@ static void grow(struct tcp_conn *c, uint32_t bytes)
 static void take_mark(struct tcp_conn *c, const struct arrival *a)
 {
 	if (!(c->flags & CONN_ECN) || !(a->flags & TCP_ECE) || c->recovery != RECOVERY_NONE ||
-		seq_lt(c->snd_una, c->ecn_end))
+		seq_le(c->snd_una, c->ecn_end))
 		return;
 	c->ssthresh = c->how.cc->reduce(c);
 	c->cwnd = c->ssthresh;
