@@ -27,6 +27,7 @@ struct news {
 	bool duplicate; /* the peer reports something as come twice */
 	bool again;     /* a segment sent twice was acknowledged */
 	bool new_lost;
+	uint8_t backoff; /* time-outs before */
 };
 
 uint32_t tcp_initial_window(uint16_t mss)
@@ -66,7 +67,11 @@ static void keep_min_rtt(struct tcp_conn *c, uint32_t us)
 
 static void take_rtt(struct tcp_conn *c, const struct arrival *a, const struct news *n)
 {
+	const uint64_t doubled = (uint64_t)c->rto_ms << RTE_MIN(n->backoff, 16);
 	const uint32_t now_us = (uint32_t)c->tcp->now_us;
+
+	/* Karn's algorithm: until a round trip is known again (RFC 6298 3, 5.7). */
+	c->rto_ms = (uint32_t)RTE_MIN(doubled, (uint64_t)RTO_MAX_MS);
 
 	if (n->has_rtt) {
 		tcp_rtt_sample(c, now_us - n->first_us);
@@ -327,6 +332,7 @@ static void take_ack(struct tcp_conn *c, const struct arrival *a, struct news *n
 	if (c->recovery == RECOVERY_NONE)
 		c->recover = seq_max(c->recover, a->ack);
 	tcp_queue_drop(c, n->acked);
+	n->backoff = c->backoff;
 	c->backoff = 0;
 	c->mtu_fails = 0;
 }
