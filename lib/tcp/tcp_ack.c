@@ -557,6 +557,12 @@ void tcp_ack(struct tcp_conn *c, const struct arrival *a)
 	if (!c->sent) {
 		if (changed)
 			tcp_pend(c);
+		/* What was sent again arrives last, and may turn out to have been for nothing. */
+		if (a->o.sack_blocks && (c->flags & CONN_SACK)) {
+			take_sacks(c, a, &n);
+			if (was_spurious(c, a, &n))
+				undo(c);
+		}
 		return;
 	}
 	take_ack(c, a, &n);
