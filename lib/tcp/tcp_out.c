@@ -51,8 +51,7 @@ static unsigned int max_sacks(const struct tcp_conn *c)
 
 static unsigned int count_sacks(const struct tcp_conn *c)
 {
-	const unsigned int n =
-		(c->dsack[0] != c->dsack[1]) + (unsigned int)RTE_MIN(c->n_recent, c->n_ooo);
+	const unsigned int n = (c->dsack[0] != c->dsack[1]) + (unsigned int)c->n_ooo;
 
 	return c->flags & CONN_SACK ? RTE_MIN(n, max_sacks(c)) : 0;
 }
@@ -74,7 +73,15 @@ static bool is_listed(const struct outgoing *out, unsigned int from, uint32_t st
 	return false;
 }
 
-/* RFC 2018 4, RFC 2883 4: what came twice, then the run that grew last, then those before it. */
+static void list_run(struct outgoing *out, const struct tcp_seg *s)
+{
+	out->sack[2 * out->n_sacks] = s->seq;
+	out->sack[2 * out->n_sacks + 1] = s->seq + s->len;
+	out->n_sacks++;
+}
+
+/* RFC 2018 4, RFC 2883 4: what came twice, then the run that grew last, then those before it, and
+ * others as far as there is room. */
 static void write_runs(struct tcp_conn *c, struct outgoing *out)
 {
 	const unsigned int max = max_sacks(c);
@@ -95,10 +102,11 @@ static void write_runs(struct tcp_conn *c, struct outgoing *out)
 
 		if (!s || is_listed(out, duplicate, s->seq))
 			continue;
-		out->sack[2 * out->n_sacks] = s->seq;
-		out->sack[2 * out->n_sacks + 1] = s->seq + s->len;
-		out->n_sacks++;
+		list_run(out, s);
 	}
+	for (const struct tcp_seg *s = c->ooo; s && out->n_sacks < max; s = s->next)
+		if (!is_listed(out, duplicate, s->seq))
+			list_run(out, s);
 	if (!c->ooo)
 		c->n_recent = 0;
 }
