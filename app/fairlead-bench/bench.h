@@ -13,6 +13,13 @@
  *   life.c     flows made, held, hit and expired
  *   suite.c    the table of docs/performance.md
  *   report.c   a result, for people and for programs
+ *
+ * And of connections that end in the worker:
+ *
+ *   l7_options.c  the command line
+ *   echo.c        the application
+ *   peers.c       the other ends: the clock runs here
+ *   l7.c          the measurement, and the result
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -49,7 +56,7 @@ const char *handoff_name(enum handoff h);
 enum cookies { COOKIES_NONE, COOKIES_SYN, COOKIES_ACK, COOKIES_COUNT };
 const char *cookies_name(enum cookies c);
 
-enum bench_kind { BENCH_ONE, BENCH_LIFE, BENCH_SUITE };
+enum bench_kind { BENCH_ONE, BENCH_LIFE, BENCH_SUITE, BENCH_L7 };
 
 struct bench_options {
 	enum bench_kind kind;
@@ -73,6 +80,10 @@ struct bench_options {
 	bool software;     /* owners by a CRC; otherwise by a hash that the nic has computed */
 	bool stepped;      /* workers in turn on one core even where there are more */
 	unsigned int core; /* the highest core to run on */
+	/* Of l7, whose mode is tcp: */
+	uint32_t connections;     /* that are made at a time */
+	uint32_t streams;         /* that data passes over at a time */
+	uint32_t idle, time_wait; /* that there are besides */
 	bool json;
 	bool no_huge; /* do without hugepages even if there are some */
 };
@@ -106,11 +117,42 @@ struct bench_result {
 /* Leaves the program where there is nothing to run. */
 void options_parse(int argc, char **argv, struct bench_options *o);
 
+/* For other command lines: a number, or a message and the end; the message by itself. */
+uint32_t options_number(const char *option, const char *text, uint32_t least, uint32_t most);
+void options_wrong(const char *option, const char *text, const char *right);
+
+/* ---- l7_options.c --------------------------------------------------------------------------- */
+
+/* Likewise of what follows "l7". */
+void l7_options_parse(int argc, char **argv, struct bench_options *o);
+
+/* ---- echo.c --------------------------------------------------------------------------------- */
+
+/* What a connection is for: the number of its service. */
+enum echo_role { ECHO_BACK, ECHO_TAKE, ECHO_GIVE, ECHO_ROLES };
+
+/* The application: sends back what comes, takes it, or gives as long as there is something to give.
+ * It closes when its peer does, or says ECHO_LEAVE. */
+#define ECHO_LEAVE 'q'
+struct echo {
+	uint64_t opened, failed;
+	uint64_t taken; /* bytes */
+	uint64_t give;  /* bytes still to be given */
+	struct rte_mempool *pool;
+};
+extern const struct tcp_ops echo_ops; /* tcp_ctx(): a struct echo */
+
 /* ---- rig.c ---------------------------------------------------------------------------------- */
 
 struct rig {
 	struct rte_mempool *pool;
 	struct nic *nic[BENCH_NICS];
+	struct rte_ring *rx[BENCH_NICS][BENCH_WORKERS_MAX];
+	/* Of l7: */
+	struct echo echo;
+	void *echo_ctx; /* for app.ctx */
+	struct rte_mempool *tcp_pool;
+	struct local_app app;
 	struct rte_ring *tx[BENCH_NICS][BENCH_WORKERS_MAX + 1];
 	struct rcu *rcu;
 	struct neigh_table *neigh;
@@ -184,12 +226,68 @@ struct tuple frame_tuple(const struct bench_options *o, enum frame_kind kind, ui
 /* Writes such a frame into m. ack: what a FRAME_PROOF acknowledges. */
 void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_options *o,
 	enum frame_kind kind, const struct tuple *t, uint32_t ack);
+/* A segment of a client; numbers in host order. */
+struct frame_segment {
+	uint32_t seq, ack;
+	uint16_t window, len; /* len: of the payload, which is zero but for its first byte */
+	uint8_t flags, first;
+};
+/* Writes it into m. t: its tuple. A SYN has the options that clients have. */
+void frame_segment(struct rte_mbuf *m, const struct rig *r, const struct tuple *t,
+	const struct frame_segment *s);
+/* The number of the flow that a frame to a client is of. */
+uint32_t frame_flow(const struct rte_mbuf *m, unsigned int family);
 /* What a forwarded frame says of its flow, or a SYN-ACK of its cookie. */
 struct bench_flow frame_chosen(const struct bench_options *o, const struct rte_mbuf *m);
 
 /* An answer to ARP or ND about a neighbour, as the control core is given it. */
 void frame_neighbour(
 	struct rte_mbuf *m, const struct rig *r, unsigned int nic, const struct addr *a);
+
+/* ---- peers.c -------------------------------------------------------------------------------- */
+
+/* What the other ends are about. */
+enum peers_task {
+	PEERS_LIFE,   /* connect, a byte each way, close */
+	PEERS_STAY,   /* connect */
+	PEERS_LEAVE,  /* connect, and have the balancer close first: TIME-WAIT there */
+	PEERS_STREAM, /* on connections that stay: data, as their roles have it */
+};
+
+struct peer {
+	uint32_t seq, ack; /* next to be sent, expected */
+	uint32_t una;      /* up to here of seq has been acknowledged, or has come back */
+	uint8_t task;      /* enum peers_task */
+	uint8_t unsaid;    /* segments that have come and are not acknowledged */
+};
+
+struct peers {
+	struct rig *rig;
+	const struct bench_options *o;
+	struct peer *peer; /* by number of the flow */
+	uint32_t n;
+	struct rte_mbuf **queue; /* to be sent: a ring of mask + 1 */
+	size_t head, tail, mask;
+	uint64_t ns;     /* the worker's clock */
+	uint64_t cycles; /* of its polls */
+	uint64_t errors; /* what should not have been said, or not been lost */
+	uint64_t done;   /* connections that have come to the end of their task */
+	uint64_t left;   /* bytes that streams have still to send */
+	uint64_t heard;  /* bytes of data that have come in them */
+};
+
+/* 0, or -1 without memory. */
+int peers_open(struct peers *p, struct rig *r, const struct bench_options *o);
+void peers_close(struct peers *p);
+/* n connections of a role from the first-th on have a task, at most o->connections of them at a
+ * time; returns when all is said. The number of them that came to its end: see peers.done. */
+void peers_do(
+	struct peers *p, enum peers_task task, enum echo_role role, uint32_t first, uint32_t n);
+
+/* ---- l7.c ----------------------------------------------------------------------------------- */
+
+/* 0, or -1 when something went wrong with a connection. */
+int bench_l7(struct rig *r, const struct bench_options *o);
 
 /* ---- run.c ---------------------------------------------------------------------------------- */
 

@@ -118,6 +118,28 @@ struct tuple frame_tuple(const struct bench_options *o, enum frame_kind kind, ui
 	return tuple_reverse(&t);
 }
 
+/* Makes m a frame of len bytes, zero behind the headers, whose IP packet has ip_len; the rest is
+ * padding. Where that is. */
+static uint8_t *write_headers(struct rte_mbuf *m, const struct nic *nic, const struct tuple *t,
+	uint16_t len, uint16_t ip_len)
+{
+	const bool v4 = addr_is_v4(&t->src);
+	struct rte_ether_hdr *eth;
+
+	rte_pktmbuf_reset(m);
+	eth = (struct rte_ether_hdr *)rte_pktmbuf_append(m, len);
+	m->port = nic->id;
+	memset(eth, 0, len);
+	eth->dst_addr = nic->mac;
+	eth->src_addr = neighbour_mac;
+	eth->ether_type = v4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	if (v4)
+		write_ip4((uint8_t *)(eth + 1), t, ip_len);
+	else
+		write_ip6((uint8_t *)(eth + 1), t, ip_len);
+	return (uint8_t *)(eth + 1);
+}
+
 /* The transport header, with room for a payload after it of which all is zero. */
 static void write_transport(
 	uint8_t *l4, enum frame_kind kind, const struct tuple *t, uint16_t len, uint32_t ack)
@@ -156,24 +178,12 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 	const unsigned int l4_len = tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr);
 	const uint16_t len =
 		(uint16_t)RTE_MAX(RTE_ETHER_HDR_LEN + ip_len + l4_len, o->packet - FCS_LEN);
-	struct rte_ether_hdr *eth;
 	/* Segments of a handshake carry nothing: what is longer is the padding of the frame. */
-	const uint16_t ip_end = (uint16_t)(o->cookies ? ip_len + l4_len : len - sizeof(*eth));
-	uint8_t *l3, *sum;
+	const uint16_t ip_end =
+		(uint16_t)(o->cookies ? ip_len + l4_len : (unsigned int)len - RTE_ETHER_HDR_LEN);
+	uint8_t *l3 = write_headers(m, nic, t, len, ip_end), *sum;
 	uint16_t cksum;
 
-	rte_pktmbuf_reset(m);
-	eth = (struct rte_ether_hdr *)rte_pktmbuf_append(m, len);
-	l3 = (uint8_t *)(eth + 1);
-	m->port = nic->id;
-	memset(eth, 0, len);
-	eth->dst_addr = nic->mac;
-	eth->src_addr = neighbour_mac;
-	eth->ether_type = v4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
-	if (v4)
-		write_ip4(l3, t, ip_end);
-	else
-		write_ip6(l3, t, ip_end);
 	write_transport(l3 + ip_len, kind, t, (uint16_t)(ip_end - ip_len), ack);
 	sum = l3 + ip_len +
 	      (tcp ? offsetof(struct rte_tcp_hdr, cksum)
@@ -181,6 +191,48 @@ void frame_write(struct rte_mbuf *m, const struct rig *r, const struct bench_opt
 	cksum = v4 ? rte_ipv4_udptcp_cksum((void *)l3, l3 + ip_len)
 		   : rte_ipv6_udptcp_cksum((void *)l3, l3 + ip_len);
 	memcpy(sum, &cksum, sizeof(cksum));
+}
+
+void frame_segment(struct rte_mbuf *m, const struct rig *r, const struct tuple *t,
+	const struct frame_segment *s)
+{
+	/* Segments of 1460 bytes, window scale 7, SACK. */
+	static const uint8_t options[] = { 2, 4, 1460 >> 8, 1460 & 0xff, 3, 3, 7, 1, 4, 2, 1, 1 };
+	const bool syn = s->flags & RTE_TCP_SYN_FLAG, v4 = addr_is_v4(&t->src);
+	const uint16_t header = sizeof(struct rte_tcp_hdr) + (syn ? sizeof(options) : 0);
+	const uint16_t before = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	const uint16_t ip_len = before + header + s->len;
+	uint8_t *l3 = write_headers(m, r->nic[BENCH_WAN], t, RTE_ETHER_HDR_LEN + ip_len, ip_len);
+	uint8_t *l4 = l3 + before;
+	struct rte_tcp_hdr tcp = {
+		.src_port = t->sport,
+		.dst_port = t->dport,
+		.sent_seq = rte_cpu_to_be_32(s->seq),
+		.recv_ack = rte_cpu_to_be_32(s->ack),
+		.data_off = (uint8_t)(header / 4 << 4),
+		.tcp_flags = s->flags,
+		.rx_win = rte_cpu_to_be_16(s->window),
+	};
+
+	if (syn)
+		memcpy(l4 + sizeof(tcp), options, sizeof(options));
+	if (s->len)
+		l4[header] = s->first;
+	memcpy(l4, &tcp, sizeof(tcp));
+	tcp.cksum =
+		v4 ? rte_ipv4_udptcp_cksum((void *)l3, l4) : rte_ipv6_udptcp_cksum((void *)l3, l4);
+	memcpy(l4, &tcp, sizeof(tcp));
+}
+
+uint32_t frame_flow(const struct rte_mbuf *m, unsigned int family)
+{
+	const uint8_t *l3 = rte_pktmbuf_mtod_offset(m, const uint8_t *, RTE_ETHER_HDR_LEN);
+	rte_be32_t last;
+	rte_be16_t port;
+
+	memcpy(&last, l3 + (family == 4 ? 16 : 36), 4);
+	memcpy(&port, l3 + (family == 4 ? 22 : 42), 2);
+	return (rte_be_to_cpu_32(last) - CLIENTS) * 16 + rte_be_to_cpu_16(port) - 10000;
 }
 
 struct bench_flow frame_chosen(const struct bench_options *o, const struct rte_mbuf *m)

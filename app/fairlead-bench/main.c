@@ -39,18 +39,27 @@ static void list_cores(const struct bench_options *o, char *out, size_t size)
 		n += (size_t)snprintf(out + n, size - n, "%s%u", i ? "," : "", o->core - i);
 }
 
+static uint64_t memory_mib(const struct bench_options *o)
+{
+	const uint64_t need = rig_memory(o);
+
+	return (need + need / 8) >> 20;
+}
+
 /* Decides o->no_huge, too. */
 static int start_eal(struct bench_options *o)
 {
-	const uint64_t need = rig_memory(o), mib = (need + need / 8) >> 20;
+	uint64_t mib = memory_mib(o);
 	/* rte_eal_init() wants writable strings. */
 	char words[12][96] = { "fairlead-bench", "", "--no-pci", "--no-telemetry",
 		"--log-level=lib.eal:error", "-l", "", "--main-lcore", "", "--no-huge", "-m", "" };
 	char *argv[13] = { NULL };
 	int argc;
 
-	if (!o->no_huge && huge_free() >> 20 < mib)
+	if (!o->no_huge && huge_free() >> 20 < mib) {
 		o->no_huge = true;
+		mib = memory_mib(o);
+	}
 	/* No files, so that it runs beside a daemon. */
 	strcpy(words[1], o->no_huge ? "--no-shconf" : "--in-memory");
 	list_cores(o, words[6], sizeof(words[6]));
@@ -75,7 +84,9 @@ int bench_run(struct bench_options *o, struct bench_result *out)
 		return -1;
 	rc = rig_open(&rig, o);
 	if (rc == 0) {
-		rc = o->kind == BENCH_LIFE ? bench_life(&rig, o) : bench_l4(&rig, o, out);
+		rc = o->kind == BENCH_LIFE ? bench_life(&rig, o)
+		     : o->kind == BENCH_L7 ? bench_l7(&rig, o)
+					   : bench_l4(&rig, o, out);
 		rig_print_drops(&rig);
 	}
 	rig_close(&rig);
@@ -88,7 +99,7 @@ static int run_one(struct bench_options *o)
 	struct bench_result result;
 	const int rc = bench_run(o, &result);
 
-	if (rc < 0 || o->kind == BENCH_LIFE)
+	if (rc < 0 || o->kind == BENCH_LIFE || o->kind == BENCH_L7)
 		return rc;
 	if (o->json) {
 		report_json(o, &result);

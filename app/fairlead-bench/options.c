@@ -13,6 +13,7 @@ static const char usage[] =
 	"usage: fairlead-bench l4 --mode dr|nat|fullnat|tunnel [OPTIONS]\n"
 	"       fairlead-bench l4 --life [--mode MODE] [OPTIONS]\n"
 	"       fairlead-bench l4 --suite [--quick] [OPTIONS]\n"
+	"       fairlead-bench l7 --proto echo [OPTIONS]: see fairlead-bench l7 --help\n"
 	"\n"
 	"Measures the cycles a worker spends on a packet.\n"
 	"\n"
@@ -66,13 +67,13 @@ static const char usage[] =
 	"Without hugepages figures are higher: each packet and each flow costs a TLB miss more.\n"
 	"They are used when enough are free, e.g. after: sysctl vm.nr_hugepages=1024\n";
 
-static void wrong(const char *option, const char *text, const char *right)
+void options_wrong(const char *option, const char *text, const char *right)
 {
 	fprintf(stderr, "fairlead-bench: --%s: \"%s\" is not %s\n", option, text, right);
 	exit(2);
 }
 
-static uint32_t number(const char *option, const char *text, uint32_t least, uint32_t most)
+uint32_t options_number(const char *option, const char *text, uint32_t least, uint32_t most)
 {
 	char right[64], *end;
 	unsigned long v;
@@ -81,7 +82,7 @@ static uint32_t number(const char *option, const char *text, uint32_t least, uin
 	v = strtoul(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || v < least || v > most) {
 		snprintf(right, sizeof(right), "a number from %u to %u", least, most);
-		wrong(option, text, right);
+		options_wrong(option, text, right);
 	}
 	return (uint32_t)v;
 }
@@ -91,7 +92,7 @@ static enum mode parse_mode(const char *text)
 	for (int m = 0; m < MODE_COUNT; m++)
 		if (strcmp(mode_name((enum mode)m), text) == 0)
 			return (enum mode)m;
-	wrong("mode", text, "dr, nat, fullnat or tunnel");
+	options_wrong("mode", text, "dr, nat, fullnat or tunnel");
 	return MODE_COUNT;
 }
 
@@ -100,7 +101,7 @@ static enum encap parse_encap(const char *text)
 	for (int e = 0; e < ENCAP_COUNT; e++)
 		if (strcmp(encap_name((enum encap)e), text) == 0)
 			return (enum encap)e;
-	wrong("encapsulation", text, "ipip, gre or gue");
+	options_wrong("encapsulation", text, "ipip, gre or gue");
 	return ENCAP_COUNT;
 }
 
@@ -116,7 +117,7 @@ static enum handoff parse_handoff(const char *text)
 	for (int h = 0; h < HANDOFF_COUNT; h++)
 		if (strcmp(handoff_name((enum handoff)h), text) == 0)
 			return (enum handoff)h;
-	wrong("handoff", text, "none, all or random");
+	options_wrong("handoff", text, "none, all or random");
 	return HANDOFF_COUNT;
 }
 
@@ -136,16 +137,16 @@ static bool second(const char *option, const char *text, const char *a, const ch
 		return false;
 	snprintf(right, sizeof(right), "%s or %s", a, b);
 	if (strcmp(text, b) != 0)
-		wrong(option, text, right);
+		options_wrong(option, text, right);
 	return true;
 }
 
 static void parse_family(const char *text, struct bench_options *o)
 {
-	const uint32_t v = number("family", text, 4, 64);
+	const uint32_t v = options_number("family", text, 4, 64);
 
 	if (v != 4 && v != 6 && v != 64)
-		wrong("family", text, "4, 6 or 64");
+		options_wrong("family", text, "4, 6 or 64");
 	o->family = v == 64 ? 6 : v;
 	o->server_family = v == 64 ? 4 : v;
 }
@@ -160,7 +161,7 @@ static void parse_scheduler(const char *text, struct bench_options *o)
 
 			snprintf(right + n, sizeof(right) - n, " %s", (*s)->name);
 		}
-		wrong("scheduler", text, right);
+		options_wrong("scheduler", text, right);
 	}
 	o->scheduler = text;
 }
@@ -188,16 +189,16 @@ static bool parse_load(int c, const char *text, struct bench_options *o)
 		o->proto = second("protocol", text, "tcp", "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		return true;
 	case 'p':
-		o->packet = number("packet", text, 64, 1518);
+		o->packet = options_number("packet", text, 64, 1518);
 		return true;
 	case 'f':
-		o->flows = number("flows", text, 1, 1u << 28);
+		o->flows = options_number("flows", text, 1, 1u << 28);
 		return true;
 	case 'n':
 		o->mix = 100;
 		return true;
 	case 'x':
-		o->mix = number("mix", text, 1, 100);
+		o->mix = options_number("mix", text, 1, 100);
 		return true;
 	case 'k':
 		o->cookies = second("cookies", text, "syn", "ack") ? COOKIES_ACK : COOKIES_SYN;
@@ -206,10 +207,10 @@ static bool parse_load(int c, const char *text, struct bench_options *o)
 		parse_scheduler(text, o);
 		return true;
 	case 'S':
-		o->services = number("services", text, 1, BENCH_SERVICES_MAX);
+		o->services = options_number("services", text, 1, BENCH_SERVICES_MAX);
 		return true;
 	case 'V':
-		o->servers = number("servers", text, 1, BENCH_SERVERS_MAX);
+		o->servers = options_number("servers", text, 1, BENCH_SERVERS_MAX);
 		return true;
 	default:
 		return false;
@@ -230,7 +231,7 @@ static bool parse_how(int c, const char *text, struct bench_options *o)
 		o->quick = true;
 		return true;
 	case 'w':
-		o->workers = number("workers", text, 1, BENCH_WORKERS_MAX);
+		o->workers = options_number("workers", text, 1, BENCH_WORKERS_MAX);
 		return true;
 	case 't':
 		o->stepped = true;
@@ -242,16 +243,16 @@ static bool parse_how(int c, const char *text, struct bench_options *o)
 		o->software = second("steering", text, "nic", "software");
 		return true;
 	case 'c':
-		o->core = number("core", text, 0, 1023);
+		o->core = options_number("core", text, 0, 1023);
 		return true;
 	case 'r':
-		o->rounds = number("rounds", text, 1, 10000);
+		o->rounds = options_number("rounds", text, 1, 10000);
 		return true;
 	case 'a':
-		o->passes = number("passes", text, 1, 100);
+		o->passes = options_number("passes", text, 1, 100);
 		return true;
 	case 'b':
-		o->packets = number("packets", text, BENCH_ROUND, 1u << 22);
+		o->packets = options_number("packets", text, BENCH_ROUND, 1u << 22);
 		o->packets -= o->packets % BENCH_ROUND;
 		return true;
 	case 'H':
@@ -331,6 +332,10 @@ void options_parse(int argc, char **argv, struct bench_options *o)
 
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		help(0);
+	if (argc > 1 && strcmp(argv[1], "l7") == 0) {
+		l7_options_parse(argc - 1, argv + 1, o);
+		return;
+	}
 	if (argc < 2 || strcmp(argv[1], "l4") != 0)
 		help(2);
 	argc--;

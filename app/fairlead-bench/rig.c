@@ -14,6 +14,7 @@
 #include "sched/sched.h"
 
 #define WAN_GATEWAY BENCH_IPV4(192, 0, 2, 254)
+#define POOL_CACHE  256 /* where TCP takes packets out of pools: as the daemon's */
 
 static const struct model_sched scheduling = {
 	.find = sched_find, .build = sched_pool_build, .destroy = sched_pool_destroy
@@ -62,8 +63,33 @@ static struct flow_conf table_conf(const struct bench_options *o)
 	};
 }
 
+/* Packets that a stream may have under way, or in queues. */
+#define STREAM_PACKETS 256
+
+/* Without hugepages no packet lies across two pages. */
+#define PACKET_BYTES      (RTE_MBUF_DEFAULT_BUF_SIZE + 256)
+#define PACKET_PAGE_BYTES 4160
+
+/* Packets that TCP makes, and as many that its clients do. */
+static unsigned int tcp_packets(const struct bench_options *o)
+{
+	return 2 * o->connections + STREAM_PACKETS * o->streams + 8192;
+}
+
+static struct tcp_conf tcp_numbers(const struct bench_options *o)
+{
+	struct tcp_conf conf = tcp_conf_defaults;
+
+	conf.max_conns = o->idle + o->connections + ECHO_ROLES * o->streams;
+	conf.max_half_open = conf.max_orphans = conf.max_conns;
+	conf.max_segments = tcp_packets(o);
+	return conf;
+}
+
 static unsigned int pool_size(const struct bench_options *o)
 {
+	if (o->mode == MODE_TCP)
+		return tcp_packets(o);
 	return (o->packets + 1024) * o->workers;
 }
 
@@ -73,8 +99,12 @@ uint64_t rig_memory(const struct bench_options *o)
 	const uint64_t worker =
 		flow_table_bytes(&flows) + lport_bytes(rig_sources(o) * o->servers) + (32u << 20);
 
-	return worker * o->workers + (uint64_t)pool_size(o) * (RTE_MBUF_DEFAULT_BUF_SIZE + 256) +
-	       (64u << 20);
+	const struct tcp_conf tcp = tcp_numbers(o);
+	const bool local = o->mode == MODE_TCP;
+	const uint64_t packets = (uint64_t)pool_size(o) + (local ? tcp_packets(o) : 0);
+
+	return worker * o->workers + packets * (o->no_huge ? PACKET_PAGE_BYTES : PACKET_BYTES) +
+	       (local ? tcp_bytes(&tcp) : 0) + (64u << 20);
 }
 
 static struct rte_ring *open_ring(uint16_t nic, const char *what, unsigned int queue)
@@ -90,7 +120,7 @@ static int open_nic(struct rig *r, const struct bench_options *o, uint16_t id)
 {
 	const uint16_t n = (uint16_t)o->workers;
 	struct faults faults = { 0 };
-	struct rte_ring *rx[BENCH_WORKERS_MAX];
+	struct rte_ring **rx = r->rx[id];
 	char name[16], device[32];
 	struct nic_conf conf = {
 		.id = id, .device = device, .want_rxqs = n, .want_txqs = n + 1, .mtu = BENCH_MTU
@@ -272,6 +302,29 @@ static void introduce(struct rig *r, const struct bench_options *o)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+/* What connections that end here are for; NULL: there are none, or no memory. */
+static const struct local_app *make_app(struct rig *r, const struct bench_options *o)
+{
+	if (o->mode != MODE_TCP)
+		return NULL;
+	r->tcp_pool = rte_pktmbuf_pool_create(
+		"tcp", tcp_packets(o), POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (!r->tcp_pool)
+		return NULL;
+	r->echo.pool = r->tcp_pool;
+	r->echo_ctx = &r->echo;
+	r->app = (struct local_app){
+		.ops = &echo_ops,
+		.ctx = &r->echo_ctx,
+		.how = tcp_how_defaults,
+		.conf = tcp_numbers(o),
+		.pools = &r->tcp_pool,
+	};
+	/* What one poll can bring about fits a transmit ring. */
+	r->app.how.sndbuf = 32 << 10;
+	return &r->app;
+}
+
 static int make_workers(struct rig *r, const struct bench_options *o)
 {
 	struct rte_mempool *pools[BENCH_WORKERS_MAX + 1];
@@ -288,8 +341,11 @@ static int make_workers(struct rig *r, const struct bench_options *o)
 		.tsc_hz = 1000000000,
 		.max_v4 = flows.max_v4,
 		.max_v6 = flows.max_v6,
+		.local = make_app(r, o),
 	};
 
+	if (o->mode == MODE_TCP && !conf.local)
+		return -1;
 	for (unsigned int i = 0; i <= o->workers; i++)
 		pools[i] = r->pool;
 	neigh.workers = o->workers + 1;
@@ -327,8 +383,8 @@ static void poll_all(struct rig *r)
 int rig_open(struct rig *r, const struct bench_options *o)
 {
 	memset(r, 0, sizeof(*r));
-	r->pool = rte_pktmbuf_pool_create(
-		"bench", pool_size(o), 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	r->pool = rte_pktmbuf_pool_create("bench", pool_size(o),
+		o->mode == MODE_TCP ? POOL_CACHE : 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (!r->pool) {
 		fprintf(stderr, "fairlead-bench: no memory for %u packets: %s\n", pool_size(o),
 			rte_strerror(rte_errno));
