@@ -384,8 +384,8 @@ void tcp_established(struct tcp_conn *c)
 
 	tcp_enter(c, TCP_ESTABLISHED);
 	c->flags |= CONN_WAS_OPEN;
-	/* RFC 5681 3.1: one segment where a SYN was lost. RFC 6298 5.7: time, where that is all that
-	 * is known. */
+	/* RFC 5681 3.1: one segment where a SYN was lost. RFC 6298 5.7: time, where that is all
+	 * that is known. */
 	c->cwnd = c->backoff ? c->mss : tcp_initial_window(c->mss);
 	if (c->backoff && c->srtt_us == 0)
 		c->rto_ms = RTO_SYN_LOST_MS;

@@ -182,7 +182,7 @@ static void syn_sent_input(struct tcp_conn *c, struct arrival *a)
 	timeouts = c->backoff;
 	tcp_ack(c, a);
 	c->backoff = timeouts; /* for tcp_established() */
-	c->snd_wl1 = a->seq; /* the window of a SYN is not scaled */
+	c->snd_wl1 = a->seq;   /* the window of a SYN is not scaled */
 	c->snd_wl2 = a->ack;
 	c->snd_wnd = c->max_wnd = a->wnd;
 	tcp_established(c);
@@ -266,8 +266,7 @@ static void note_fin(struct tcp_conn *c, const struct arrival *a)
 {
 	const uint32_t at = a->seq + a->len;
 
-	if (!(c->flags & CONN_FIN_GOT) && seq_le(c->rcv_nxt, at) &&
-		seq_lt(at, c->rcv_adv + 1)) {
+	if (!(c->flags & CONN_FIN_GOT) && seq_le(c->rcv_nxt, at) && seq_lt(at, c->rcv_adv + 1)) {
 		c->ooo_fin = true;
 		c->fin_seq = at;
 	}

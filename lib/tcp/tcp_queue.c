@@ -472,8 +472,8 @@ static void note_duplicate(struct tcp_conn *c, const struct arrival *a)
 	}
 }
 
-/* What later segments brought first stays as it came: of q, which is next, that before the first run
- * is left, and that behind it goes to its place. */
+/* What later segments brought first stays as it came: of q, which is next, that before the first
+ * run is left, and that behind it goes to its place. */
 static void keep_first(struct tcp_conn *c, uint32_t seq, struct tcp_queue *q)
 {
 	const uint32_t run = c->ooo->seq;

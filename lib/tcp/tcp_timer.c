@@ -177,8 +177,8 @@ static bool syn_timeout(struct tcp_conn *c)
 	return true;
 }
 
-/* The peer holds its window closed and says so: that is no silence. It has answered the last probe if
- * it was heard since; the one before is half as old again. */
+/* The peer holds its window closed and says so: that is no silence. It has answered the last probe
+ * if it was heard since; the one before is half as old again. */
 static bool is_held_off(const struct tcp_conn *c)
 {
 	const uint32_t last = backed_off(c);
