@@ -198,7 +198,7 @@ static void add_cores(struct eal_args *a, const struct eal_plan *plan)
 	for (unsigned int i = 0; i < plan->n_workers && used < sizeof(list); i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, ",%u", plan->workers[i]);
 	snprintf(number, sizeof(number), "%u", plan->control);
-	args_add2(a, "-l", list);
+	args_add2(a, plan->lcores ? "--lcores" : "-l", plan->lcores ? plan->lcores : list);
 	args_add2(a, "--main-lcore", number);
 }
 

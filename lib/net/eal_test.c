@@ -105,6 +105,15 @@ static void kernel_interfaces(void **state)
 			    "--vdev net_tap_kernel1,iface=fl-b --no-pci --huge-unlink=always");
 }
 
+static void cores_that_are_shared(void **state)
+{
+	struct eal_plan plan = plan_of(NULL, 0);
+
+	plan.lcores = "1@0,(3,5)@1";
+	expect(&plan, "fairlead --proc-type=primary --lcores 1@0,(3,5)@1 --main-lcore 1 "
+		      "--file-prefix fairlead --no-pci --huge-unlink=always");
+}
+
 static void what_the_user_says(void **state)
 {
 	static const struct {
@@ -173,6 +182,7 @@ int main(void)
 		cmocka_unit_test(profiles),
 		cmocka_unit_test(bonds),
 		cmocka_unit_test(kernel_interfaces),
+		cmocka_unit_test(cores_that_are_shared),
 		cmocka_unit_test(what_the_user_says),
 		cmocka_unit_test(options_and_their_values),
 	};

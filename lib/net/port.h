@@ -136,8 +136,10 @@ struct eal_plan {
 	unsigned int n_kernels;
 	const unsigned int *workers; /* cores; EAL lcores in this order */
 	unsigned int n_workers;
-	unsigned int control;    /* core of the control core: the main lcore */
-	uint64_t memory;         /* bytes planned: packets, flows, tables */
+	unsigned int control; /* core of the control core: the main lcore */
+	const char *lcores;   /* where lcores run, as the EAL's --lcores has it; NULL: each on the
+			       * core of its number. For tests, which may have fewer cores. */
+	uint64_t memory;      /* bytes planned: packets, flows, tables */
 	const char *file_prefix; /* tells instances apart; NULL: "fairlead" */
 	char **extra;            /* EAL arguments of the user, after "--" */
 	unsigned int n_extra;

@@ -286,7 +286,8 @@ static void check_cores(const struct host *h, const struct eal_plan *plan, struc
 	host_text(path, c.online, sizeof(c.online));
 	host_path(h, path, sizeof(path), "/sys/devices/system/cpu/isolated");
 	host_text(path, c.isolated, sizeof(c.isolated));
-	check_core(h, &c, plan->control, "control", faults);
+	if (!plan->lcores)
+		check_core(h, &c, plan->control, "control", faults);
 	if (plan->n_workers == 0)
 		fault_add(faults, "workers", "no core at all; online are %s, isolated %s", c.online,
 			c.isolated[0] ? c.isolated : "none");
@@ -294,7 +295,8 @@ static void check_cores(const struct host *h, const struct eal_plan *plan, struc
 		unsigned int twin = 0;
 
 		snprintf(path, sizeof(path), "workers[%u]", i);
-		check_core(h, &c, plan->workers[i], path, faults);
+		if (!plan->lcores)
+			check_core(h, &c, plan->workers[i], path, faults);
 		while (plan->workers[twin] != plan->workers[i])
 			twin++;
 		if (twin < i)

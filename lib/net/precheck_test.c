@@ -231,6 +231,18 @@ static void cores(void **state)
 	}
 }
 
+/* They run elsewhere: what is said of cores by these numbers is of no matter. */
+static void cores_that_are_shared(void **state)
+{
+	struct eal_plan plan = plan_of(NULL, 0);
+	const unsigned int workers[] = { 5, 9 };
+
+	plan.workers = workers;
+	plan.n_workers = 2;
+	plan.lcores = "0@0,(5,9)@1";
+	no_fault(&plan);
+}
+
 static void cores_beyond_dpdk(void **state)
 {
 	struct eal_plan plan = plan_of(NULL, 0);
@@ -612,6 +624,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_amiss),
 		TEST(cores),
+		TEST(cores_that_are_shared),
 		TEST(cores_beyond_dpdk),
 		TEST(interfaces),
 		TEST(capabilities),
