@@ -22,7 +22,7 @@ int daemon_configure(struct daemon *d, struct faults *faults)
 	d->document = config_load(d->options.config_path, faults);
 	if (!d->document)
 		return -EINVAL;
-	d->config = config_read(d->document, faults);
+	d->config = (d->local ? config_read_local : config_read)(d->document, faults);
 	return d->config && !faults->errors ? 0 : -EINVAL;
 }
 
@@ -38,6 +38,26 @@ static int start_folder(struct daemon *d, struct faults *faults)
 	return ctl_folder_check(socket_path(d), faults);
 }
 
+/* Room for the largest frame of any device in one segment. */
+static uint16_t packet_room(const struct config *c)
+{
+	unsigned int room = RTE_MBUF_DEFAULT_BUF_SIZE;
+
+	for (unsigned int i = 0; i < c->n_devices; i++)
+		room = RTE_MAX(room, c->device_mtu[i] + 2u * RTE_VLAN_HLEN + RTE_ETHER_HDR_LEN +
+					     RTE_PKTMBUF_HEADROOM);
+	return (uint16_t)room;
+}
+
+/* What TCP of the workers takes: its instances, and the packets they send. */
+static uint64_t tcp_memory(const struct daemon *d)
+{
+	const uint64_t packet = packet_room(d->config) + sizeof(struct rte_mbuf) + 128;
+
+	return d->config->n_workers *
+	       (tcp_bytes(&d->local->conf) + d->config->limits.packets * packet);
+}
+
 static int start_eal(struct daemon *d, struct faults *faults)
 {
 	const struct config *c = d->config;
@@ -48,6 +68,8 @@ static int start_eal(struct daemon *d, struct faults *faults)
 	if (!d->profiles)
 		return -EINVAL;
 	config_memory(c, &memory);
+	if (d->local)
+		memory.total += tcp_memory(d);
 	struct eal_plan plan = {
 		.program = "fairlead",
 		.devices = c->devices,
@@ -58,6 +80,7 @@ static int start_eal(struct daemon *d, struct faults *faults)
 		.workers = c->workers,
 		.n_workers = c->n_workers,
 		.control = c->control,
+		.lcores = d->options.lcores,
 		.memory = memory.total,
 		.extra = d->options.eal_args,
 		.n_extra = d->options.n_eal_args,
@@ -74,17 +97,6 @@ static int start_eal(struct daemon *d, struct faults *faults)
 		(unsigned int)(memory.flows >> 20), (unsigned int)(memory.neighbours >> 20),
 		(unsigned int)(memory.rest >> 20));
 	return 0;
-}
-
-/* Room for the largest frame of any device in one segment. */
-static uint16_t packet_room(const struct config *c)
-{
-	unsigned int room = RTE_MBUF_DEFAULT_BUF_SIZE;
-
-	for (unsigned int i = 0; i < c->n_devices; i++)
-		room = RTE_MAX(room, c->device_mtu[i] + 2u * RTE_VLAN_HLEN + RTE_ETHER_HDR_LEN +
-					     RTE_PKTMBUF_HEADROOM);
-	return (uint16_t)room;
 }
 
 /* The pool of a NUMA node, made when first asked for. */
@@ -123,6 +135,32 @@ static int start_pools(struct daemon *d, struct faults *faults)
 		if (!d->worker_pools[i])
 			return -ENOMEM;
 	}
+	return 0;
+}
+
+/* As many packets for TCP to send as there are to receive into. */
+static int start_tcp(struct daemon *d, struct faults *faults)
+{
+	const struct config *c = d->config;
+
+	if (!d->local)
+		return 0;
+	d->tcp_pools = calloc(c->n_workers, sizeof(*d->tcp_pools));
+	if (!d->tcp_pools)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < c->n_workers; i++) {
+		char name[RTE_MEMPOOL_NAMESIZE];
+
+		snprintf(name, sizeof(name), "tcp_%u", i);
+		d->tcp_pools[i] = rte_pktmbuf_pool_create(name, c->limits.packets, POOL_CACHE, 0,
+			packet_room(c), (int)rte_lcore_to_socket_id(c->workers[i]));
+		if (!d->tcp_pools[i]) {
+			fault_add(faults, "limits.packets", "no memory for %u packets of TCP",
+				c->limits.packets);
+			return -ENOMEM;
+		}
+	}
+	d->local->pools = d->tcp_pools;
 	return 0;
 }
 
@@ -196,6 +234,7 @@ static int start_workers(struct daemon *d, struct faults *faults)
 		.persistence = config_persistence(c),
 		.source_rates = config_source_rates(c),
 		.frag = c->fragments,
+		.local = d->local,
 		.idle = c->idle,
 	};
 	d->workers = workers_create(&conf, faults);
@@ -235,6 +274,7 @@ static int start_snapshot(struct daemon *d, struct faults *faults)
 		.n_nics = d->config->n_devices,
 		.steering = &d->steering,
 		.kernel = d->kernel,
+		.local = d->local != NULL,
 	};
 	return config_apply(&d->ctl.target, d->document, faults);
 }
@@ -273,6 +313,7 @@ int daemon_start(struct daemon *d, struct faults *faults)
 		start_folder,
 		start_eal,
 		start_pools,
+		start_tcp,
 		start_nics,
 		start_kernel,
 		start_workers,
@@ -308,6 +349,9 @@ static void stop_devices(struct daemon *d)
 	if (d->pools)
 		for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES; i++)
 			rte_mempool_free(d->pools[i]);
+	for (unsigned int i = 0; d->tcp_pools && i < d->config->n_workers; i++)
+		rte_mempool_free(d->tcp_pools[i]);
+	free(d->tcp_pools);
 	free(d->worker_pools);
 	free(d->pools);
 	if (d->eal)

@@ -16,6 +16,7 @@ struct options {
 	bool check;
 	char **eal_args;
 	unsigned int n_eal_args;
+	const char *lcores; /* struct eal_plan.lcores */
 };
 
 struct daemon {
@@ -35,6 +36,10 @@ struct daemon {
 	struct workers *workers;
 	struct model_slots *slots;
 	struct admin_state *admin;
+	/* What connections to services of mode tcp are for, of programs that have a use for them;
+	 * NULL: no service is of that mode. Its pools are made at the start. */
+	struct local_app *local;
+	struct rte_mempool **tcp_pools; /* by worker */
 	bool launched;
 	bool control; /* ctl is open */
 	struct ctl ctl;
