@@ -172,7 +172,8 @@ void tcp_icmp_error(struct tcp *t, struct flow *f, enum tcp_icmp what, uint32_t 
 /* ---- connections ---------------------------------------------------------------------------- */
 
 struct tcp_target {
-	struct addr local;   /* source address */
+	struct addr local;   /* source address: none that a service has, for packets to those go
+			      * to the workers of clients */
 	uint16_t local_port; /* 0: one whose answers come to this instance */
 	struct endpoint remote;
 };
