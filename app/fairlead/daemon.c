@@ -22,7 +22,7 @@ int daemon_configure(struct daemon *d, struct faults *faults)
 	d->document = config_load(d->options.config_path, faults);
 	if (!d->document)
 		return -EINVAL;
-	d->config = (d->local ? config_read_local : config_read)(d->document, faults);
+	d->config = config_read(d->document, faults);
 	return d->config && !faults->errors ? 0 : -EINVAL;
 }
 
@@ -49,15 +49,6 @@ static uint16_t packet_room(const struct config *c)
 	return (uint16_t)room;
 }
 
-/* What TCP of the workers takes: its instances, and the packets they send. */
-static uint64_t tcp_memory(const struct daemon *d)
-{
-	const uint64_t packet = packet_room(d->config) + sizeof(struct rte_mbuf) + 128;
-
-	return d->config->n_workers *
-	       (tcp_bytes(&d->local->conf) + d->config->limits.packets * packet);
-}
-
 static int start_eal(struct daemon *d, struct faults *faults)
 {
 	const struct config *c = d->config;
@@ -68,8 +59,6 @@ static int start_eal(struct daemon *d, struct faults *faults)
 	if (!d->profiles)
 		return -EINVAL;
 	config_memory(c, &memory);
-	if (d->local)
-		memory.total += tcp_memory(d);
 	struct eal_plan plan = {
 		.program = "fairlead",
 		.devices = c->devices,
@@ -143,8 +132,6 @@ static int start_tcp(struct daemon *d, struct faults *faults)
 {
 	const struct config *c = d->config;
 
-	if (!d->local)
-		return 0;
 	d->tcp_pools = calloc(c->n_workers, sizeof(*d->tcp_pools));
 	if (!d->tcp_pools)
 		return -ENOMEM;
@@ -157,6 +144,54 @@ static int start_tcp(struct daemon *d, struct faults *faults)
 		if (!d->tcp_pools[i]) {
 			fault_add(faults, "limits.packets", "no memory for %u packets of TCP",
 				c->limits.packets);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static unsigned int relay_turn(
+	void *ctx, const struct model *m, struct tcp *t, uint32_t now_ms, unsigned int max)
+{
+	return relays_turn(ctx, m, t, now_ms, max);
+}
+
+/* Of both sides of a relayed connection: what one may be ahead of the other. */
+static struct tcp_how relay_how(void)
+{
+	struct tcp_how how = tcp_how_defaults;
+
+	how.rcvbuf = how.sndbuf = 512 << 10;
+	return how;
+}
+
+/* Connections to services of mode tcp are relayed, where nobody else wants them. */
+static int start_relays(struct daemon *d, struct faults *faults)
+{
+	const struct config *c = d->config;
+
+	if (!d->local) {
+		d->relays = calloc(c->n_workers, sizeof(*d->relays));
+		d->relay_app = (struct local_app){
+			.turn = relay_turn,
+			.ops = &relays_accept,
+			.ctx = (void *const *)d->relays,
+			.how = relay_how(),
+		};
+		config_tcp(c, &d->relay_app.conf);
+		d->local = &d->relay_app;
+	}
+	for (unsigned int i = 0; d->relays && i < c->n_workers; i++) {
+		const struct relays_conf conf = {
+			.max = config_relays(c),
+			.socket = (int)rte_lcore_to_socket_id(c->workers[i]),
+			.toward_servers = relay_how(),
+		};
+
+		d->relays[i] = relays_create(&conf);
+		if (!d->relays[i]) {
+			fault_add(faults, "limits.connections", "no memory for %u connections",
+				c->limits.connections);
 			return -ENOMEM;
 		}
 	}
@@ -240,6 +275,11 @@ static int start_workers(struct daemon *d, struct faults *faults)
 	d->workers = workers_create(&conf, faults);
 	if (!d->workers)
 		return -ENOMEM;
+	for (unsigned int i = 0; d->relays && i < c->n_workers; i++) {
+		struct worker *w = d->workers->worker[i];
+
+		relays_use(d->relays[i], w->l4.sched, w->l4.service, w->l4.server, w->now_ms);
+	}
 	steering_use(&d->steering, d->workers, d->nics, c->n_devices);
 	return 0;
 }
@@ -274,7 +314,6 @@ static int start_snapshot(struct daemon *d, struct faults *faults)
 		.n_nics = d->config->n_devices,
 		.steering = &d->steering,
 		.kernel = d->kernel,
-		.local = d->local != NULL,
 	};
 	return config_apply(&d->ctl.target, d->document, faults);
 }
@@ -316,6 +355,7 @@ int daemon_start(struct daemon *d, struct faults *faults)
 		start_tcp,
 		start_nics,
 		start_kernel,
+		start_relays,
 		start_workers,
 		start_admin,
 		start_snapshot,
@@ -365,6 +405,9 @@ void daemon_stop(struct daemon *d)
 	if (d->control)
 		ctl_close(&d->ctl);
 	workers_destroy(d->workers);
+	for (unsigned int i = 0; d->relays && i < d->config->n_workers; i++)
+		relays_destroy(d->relays[i]);
+	free(d->relays);
 	if (d->neigh)
 		neigh_destroy(d->neigh);
 	if (d->rcu)

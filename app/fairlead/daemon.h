@@ -9,6 +9,7 @@
 #include "ctl/config.h"
 #include "ctl/ctl.h"
 #include "ctl/steering.h"
+#include "l7/relay.h"
 
 struct options {
 	const char *config_path;
@@ -36,9 +37,10 @@ struct daemon {
 	struct workers *workers;
 	struct model_slots *slots;
 	struct admin_state *admin;
-	/* What connections to services of mode tcp are for, of programs that have a use for them;
-	 * NULL: no service is of that mode. Its pools are made at the start. */
+	/* What connections to services of mode tcp are for; NULL: they are relayed to servers. */
 	struct local_app *local;
+	struct local_app relay_app;
+	struct relays **relays;         /* by worker */
 	struct rte_mempool **tcp_pools; /* by worker */
 	bool launched;
 	bool control; /* ctl is open */

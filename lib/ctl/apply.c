@@ -381,7 +381,7 @@ int config_apply(struct config_target *t, const json_t *doc, struct faults *faul
 		rc = -ENOMEM;
 		goto out;
 	}
-	c = (t->local ? config_read_local : config_read)(doc ? doc : t->running, &own);
+	c = config_read(doc ? doc : t->running, &own);
 	if (c && t->config) {
 		check_members(t->config, c, &own);
 		bind_devices(t, c, &own);

@@ -173,6 +173,7 @@ static void read_limits(struct reader *r)
 	c->limits.persistence = get_u32(r, rule, o, "persistence");
 	c->limits.source_rates = get_u32(r, rule, o, "source-rates");
 	c->limits.packets = get_u32(r, rule, o, "packets");
+	c->limits.connections = get_u32(r, rule, o, "connections");
 	c->neighbour.max = get_u32(r, rule, o, "neighbours");
 	c->neighbour.hold_max = get_u32(r, rule, o, "hold");
 	c->neighbour.hold_each = get_u32(r, rule, o, "hold-each");
@@ -578,6 +579,32 @@ static void read_syn_proxy(
 		s->syn_proxy.mode = SYN_PROXY_OFF;
 }
 
+static void read_proxy(
+	struct reader *r, const json_t *service_rule, const json_t *service, struct service_conf *s)
+{
+	static const struct {
+		const char *key;
+		size_t at;
+	} times[] = {
+		{ "connect-timeout", offsetof(struct proxy_rules, connect_ms) },
+		{ "client-timeout", offsetof(struct proxy_rules, client_ms) },
+		{ "server-timeout", offsetof(struct proxy_rules, server_ms) },
+		{ "tunnel-timeout", offsetof(struct proxy_rules, tunnel_ms) },
+		{ "half-closed-timeout", offsetof(struct proxy_rules, half_closed_ms) },
+	};
+	const json_t *rule = schema_key(r->schema, service_rule, "proxy");
+	const json_t *o = json_object_get(service, "proxy");
+
+	if (s->mode != MODE_TCP && !o)
+		return;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		const uint32_t ms = get_ms(r, rule, o, times[i].key);
+
+		memcpy((char *)&s->proxy + times[i].at, &ms, sizeof(ms));
+	}
+	s->proxy.retries = get_u32(r, rule, o, "retries");
+}
+
 static enum refuse refuse_of(const char *text)
 {
 	if (text && !strcmp(text, "reset"))
@@ -618,6 +645,7 @@ static int read_services(struct reader *r)
 		s->refuse = refuse_of(get_text(r, rule, o, "refuse"));
 		read_persistence(r, rule, o, s);
 		read_syn_proxy(r, rule, o, s);
+		read_proxy(r, rule, o, s);
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
 		s->new_flows = get_u32(r, rule, o, "new-flows");
 		s->client_address =
@@ -678,16 +706,7 @@ static void check_all(struct reader *r)
 	model_check(&conf, &config_sched, r->faults);
 }
 
-/* Makes mode tcp a word of this schema. */
-static void allow_local(const struct reader *r)
-{
-	const json_t *services = schema_key(r->schema, r->rule, "services");
-	const json_t *mode = schema_key(r->schema, json_object_get(services, "items"), "mode");
-
-	json_object_set_new((json_t *)(uintptr_t)mode, "words", json_string("local-modes"));
-}
-
-static struct config *read_document(const json_t *doc, bool local, struct faults *faults)
+struct config *config_read(const json_t *doc, struct faults *faults)
 {
 	struct schema *schema = schema_load(schema_config_text, schema_config_len);
 	struct config *c = calloc(1, sizeof(*c));
@@ -703,8 +722,6 @@ static struct config *read_document(const json_t *doc, bool local, struct faults
 
 	struct reader r = { .schema = schema, .doc = doc, .c = c, .faults = faults };
 	r.rule = json_object_get(json_object_get(schema->doc, "types"), "config");
-	if (local)
-		allow_local(&r);
 	schema_check(schema, r.rule, doc, "", faults);
 	r.net_known = net_is_whole(faults, first);
 	if (read_all(&r)) {
@@ -722,16 +739,6 @@ no_memory:
 	schema_free(schema);
 	free(c);
 	return NULL;
-}
-
-struct config *config_read(const json_t *doc, struct faults *faults)
-{
-	return read_document(doc, false, faults);
-}
-
-struct config *config_read_local(const json_t *doc, struct faults *faults)
-{
-	return read_document(doc, true, faults);
 }
 
 void config_free(struct config *c)

@@ -44,6 +44,7 @@ struct config {
 		uint32_t persistence;        /* entries in all */
 		uint32_t source_rates;       /* likewise */
 		uint32_t packets;            /* mbufs a worker, and as many for the control core */
+		uint32_t connections;        /* relayed ones, in all */
 	} limits;
 	struct {
 		const char *path;
@@ -72,9 +73,6 @@ json_t *config_parse(const char *text, size_t len, struct faults *faults);
  * together, model_check()'s. Warnings alone do not prevent a result. doc must not be modified
  * afterwards: it is kept by reference. */
 struct config *config_read(const json_t *doc, struct faults *faults);
-/* The same for a program with an application for connections (worker/local.h): services may be of
- * mode tcp. */
-struct config *config_read_local(const json_t *doc, struct faults *faults);
 void config_free(struct config *c);
 
 /* For "fairlead --check" and "config check": config_read(), and a warning where the machine has not
@@ -111,7 +109,6 @@ struct config_target {
 	unsigned int n_nics;
 	struct steering *steering;    /* NULL in tests */
 	struct kernel *kernel;        /* NULL: no port shares with it */
-	bool local;                   /* as config_read_local() */
 	struct config_change *change; /* apply.c's own */
 	struct tally *tally;          /* tally.c's own */
 };
@@ -141,13 +138,17 @@ void config_target_clear(struct config_target *t);
 /* Memory the configuration needs, in bytes, with the parts named: for the start-up message and the
  * hugepage check. */
 struct memory_plan {
-	uint64_t packets, flows, persistence, neighbours, rest, total;
+	uint64_t packets, connections, flows, persistence, neighbours, rest, total;
 };
 /* Persistence entries of each worker: an equal part, and some more, for clients are spread by
  * chance. */
 uint32_t config_persistence(const struct config *c);
 /* Likewise sources whose rate is counted; the table rounds up. */
 uint32_t config_source_rates(const struct config *c);
+/* Likewise connections relayed. */
+uint32_t config_relays(const struct config *c);
+/* The numbers of each worker's instance of TCP that this takes. */
+void config_tcp(const struct config *c, struct tcp_conf *out);
 void config_memory(const struct config *c, struct memory_plan *out);
 
 /* Bytes of hugepages of all sizes that nobody uses. */

@@ -227,12 +227,9 @@ static void test_encapsulation(void **state)
 	AROUND(POOL ", 'services': [{'name': 'app', 'pool': 'web', 'mode': 'tcp', 'address': "     \
 		    "'192.0.2.10:80'" __VA_ARGS__ "}]")
 
-/* Mode tcp is one where there is something that serves connections, and only there. */
+/* Mode tcp: connections end here. */
 static void test_local(void **state)
 {
-	static const struct bad_case alone = { LOCAL(""),
-		"services[0].mode: \"tcp\"; needed is \"dr\", \"nat\", \"fullnat\" or "
-		"\"tunnel\"\n" };
 	static const struct bad_case bad[] = {
 		{ LOCAL(", 'protocol': 'udp'"),
 			"services[0].protocol: mode tcp is for protocol tcp\n" },
@@ -242,7 +239,7 @@ static void test_local(void **state)
 	};
 	struct faults faults = { 0 };
 	json_t *doc = parse(LOCAL(", 'syn-proxy': {'mode': 'always'}"));
-	struct config *c = config_read_local(doc, &faults);
+	struct config *c = config_read(doc, &faults);
 
 	assert_faults(&faults, "");
 	assert_int_equal(c->model.services[0].mode, MODE_TCP);
@@ -251,11 +248,10 @@ static void test_local(void **state)
 	json_decref(doc);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		doc = parse(bad[i].text);
-		assert_null(config_read_local(doc, &faults));
+		assert_null(config_read(doc, &faults));
 		assert_faults(&faults, bad[i].faults);
 		json_decref(doc);
 	}
-	assert_case(&alone);
 }
 
 static void test_syn_proxy(void **state)
@@ -453,14 +449,14 @@ static void test_memory(void **state)
 		"'pools': [{'name': 'web', 'servers': [{'name': 'a', 'address': '10.0.0.11'}]}], "
 		"'services': [{'name': 'web', 'pool': 'web', 'mode': 'fullnat', 'address': "
 		"'192.0.2.10:80'}]",
-		"'limits': {'persistence': 10000000}" };
+		"'limits': {'persistence': 10000000}", "'limits': {'connections': 100000}" };
 	struct config *c = read_good("{'workers': [1], 'control': 0, " PORTS "}");
 	struct memory_plan base, plan;
 
 	config_memory(c, &base);
 	config_free(c);
-	assert_int_equal(base.total,
-		base.packets + base.flows + base.persistence + base.neighbours + base.rest);
+	assert_int_equal(base.total, base.packets + base.connections + base.flows +
+					     base.persistence + base.neighbours + base.rest);
 	assert_true(base.persistence > 65536 * 100ull && base.persistence < 65536 * 200ull);
 	assert_true(base.flows > 1048576 * 64ull);
 	assert_true(base.packets > 16384 * 2048ull);

@@ -515,7 +515,7 @@ static void check_nat(struct cross *x, unsigned int i, const struct pool_conf *p
 			culprit(wrong, more, who), pool->name);
 }
 
-static void check_fullnat(struct cross *x, unsigned int i, const struct pool_conf *pool)
+static void check_source(struct cross *x, unsigned int i, const struct pool_conf *pool)
 {
 	const struct service_conf *s = &x->c->model.services[i];
 	unsigned int more;
@@ -524,10 +524,11 @@ static void check_fullnat(struct cross *x, unsigned int i, const struct pool_con
 
 	if (wrong)
 		fault_warn(x->faults, at(x, "services[%u].mode", i),
-			"mode fullnat speaks to servers from an address of its own, and for %s of "
+			"mode %s speaks to servers from an address of its own, and for %s of "
 			"pool \"%s\" there is no %s one; give the pool \"sources\", or the port "
 			"that leads there an address",
-			culprit(wrong, more, who), pool->name, family(&wrong->endpoint.addr));
+			mode_name(s->mode), culprit(wrong, more, who), pool->name,
+			family(&wrong->endpoint.addr));
 }
 
 /* The client's address is told where the server does not see it, by a TCP option. */
@@ -575,14 +576,33 @@ static void check_servers(struct cross *x, unsigned int i, const struct pool_con
 			pool->name);
 	if (s->mode == MODE_TUNNEL)
 		check_tunnel(x, i, pool);
-	else
+	else if (s->mode != MODE_TCP)
 		check_family(x, i, pool);
 	if (s->mode == MODE_DR)
 		check_dr(x, i, pool);
 	else if (s->mode == MODE_NAT)
 		check_nat(x, i, pool);
-	else if (s->mode == MODE_FULLNAT)
-		check_fullnat(x, i, pool);
+	else if (s->mode == MODE_FULLNAT || s->mode == MODE_TCP)
+		check_source(x, i, pool);
+}
+
+static void check_relayed(struct cross *x, unsigned int i)
+{
+	const struct service_conf *s = &x->c->model.services[i];
+	const json_t *o = json_array_get(json_object_get(x->c->doc, "services"), i);
+
+	if (s->mode != MODE_TCP && s->mode != MODE_COUNT && json_object_get(o, "proxy"))
+		fault_warn(x->faults, at(x, "services[%u].proxy", i),
+			"without effect: the service is of mode %s, not tcp", mode_name(s->mode));
+	if (s->mode != MODE_TCP)
+		return;
+	if (s->proto != IPPROTO_TCP)
+		fault_add(x->faults, at(x, "services[%u].protocol", i),
+			"mode tcp is for protocol tcp");
+	if (s->persistence.timeout_ms)
+		fault_add(x->faults, at(x, "services[%u].persistence", i),
+			"mode tcp does not keep a client's server in this version; leave this out, "
+			"or use scheduler source");
 }
 
 static void check_service(struct cross *x, unsigned int i)
@@ -594,14 +614,10 @@ static void check_service(struct cross *x, unsigned int i)
 		check_vips(x, i);
 	check_client_address(x, i);
 	check_syn_proxy(x, i);
-	if (s->mode == MODE_TCP && s->proto != IPPROTO_TCP)
-		fault_add(x->faults, at(x, "services[%u].protocol", i),
-			"mode tcp is for protocol tcp");
+	check_relayed(x, i);
 	if (!pool || s->mode == MODE_COUNT)
 		return;
 	check_encapsulation(x, i);
-	if (s->mode == MODE_TCP) /* who speaks to servers is the application */
-		return;
 	/* A circle of backups is a fault of its own. */
 	for (size_t n = 0; pool && n < x->n_pools; n++) {
 		check_servers(x, i, pool);

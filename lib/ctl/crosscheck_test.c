@@ -381,7 +381,8 @@ static const struct bad_case cases[] = {
 		"are not reached; 7 would be enough\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
-		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "
+		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\", \"tunnel\" or "
+		"\"tcp\"; "
 		"did you mean "
 		"\"nat\"?\n" },
 };

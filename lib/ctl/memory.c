@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "l4/synproxy.h"
+#include "l7/relay.h"
 #include "net/port.h"
 
 /* Packet buffers of the control core, and what a buffer costs beside its room. */
@@ -33,7 +34,7 @@ static unsigned int lport_sets(const struct model_conf *m)
 	bool wanted = false;
 
 	for (unsigned int i = 0; i < m->n_services; i++)
-		wanted |= m->services[i].mode == MODE_FULLNAT;
+		wanted |= m->services[i].mode == MODE_FULLNAT || m->services[i].mode == MODE_TCP;
 	for (unsigned int i = 0; wanted && i < m->n_pools; i++)
 		for (unsigned int j = 0; j < m->pools[i].n_servers; j++)
 			sets += 2 * RTE_MAX(1u, m->pools[i].servers[j].n_sources);
@@ -52,6 +53,33 @@ uint32_t config_source_rates(const struct config *c)
 	return c->limits.source_rates / c->n_workers;
 }
 
+uint32_t config_relays(const struct config *c)
+{
+	return c->limits.connections / c->n_workers;
+}
+
+void config_tcp(const struct config *c, struct tcp_conf *out)
+{
+	const uint32_t pairs = config_relays(c);
+
+	*out = tcp_conf_defaults;
+	/* Both sides of a pair, and what is closed and not over. */
+	out->max_orphans = pairs;
+	out->max_conns = 3 * pairs;
+	out->max_half_open = RTE_MAX(pairs / 4, 16u);
+	out->max_segments = RTE_MAX(16 * pairs, 16384u);
+}
+
+/* What TCP of the workers takes: its instances, and the packets they send. */
+static uint64_t tcp_memory(const struct config *c)
+{
+	struct tcp_conf conf;
+
+	config_tcp(c, &conf);
+	return c->n_workers * (tcp_bytes(&conf) + relays_bytes(config_relays(c)) +
+				      c->limits.packets * packet_bytes(c));
+}
+
 void config_memory(const struct config *c, struct memory_plan *out)
 {
 	struct flow_conf flow = {
@@ -68,6 +96,7 @@ void config_memory(const struct config *c, struct memory_plan *out)
 
 	worker += frag_bytes(&c->fragments) + synproxy_bytes();
 	*out = (struct memory_plan){
+		.connections = tcp_memory(c),
 		.packets = ((uint64_t)c->limits.packets * c->n_workers + CONTROL_PACKETS +
 				   (uint64_t)c->n_kernels * KERNEL_PACKETS) *
 			   packet_bytes(c),
@@ -77,7 +106,8 @@ void config_memory(const struct config *c, struct memory_plan *out)
 		/* Two snapshots of routes and schedulers' tables, and the drivers' own. */
 		.rest = worker * (c->n_workers + 1) + (32u << 20),
 	};
-	out->total = out->packets + out->flows + out->persistence + out->neighbours + out->rest;
+	out->total = out->packets + out->connections + out->flows + out->persistence +
+		     out->neighbours + out->rest;
 }
 
 static uint64_t file_number(const char *folder, const char *name)

@@ -80,13 +80,9 @@ static const char *scheduler_word(unsigned int i)
 
 static const char *mode_word(unsigned int i)
 {
-	return i < MODE_COUNT ? mode_name((enum mode)i) : NULL;
-}
-
-/* Those of a program that serves connections itself, too. */
-static const char *local_mode_word(unsigned int i)
-{
-	return i == MODE_COUNT ? mode_name(MODE_TCP) : mode_word(i);
+	if (i < MODE_COUNT)
+		return mode_name((enum mode)i);
+	return i == MODE_COUNT ? mode_name(MODE_TCP) : NULL;
 }
 
 static const char *admin_word(unsigned int i)
@@ -100,7 +96,6 @@ static const struct {
 } word_lists[] = {
 	{ "schedulers", scheduler_word },
 	{ "modes", mode_word },
-	{ "local-modes", local_mode_word },
 	{ "admin-states", admin_word },
 };
 

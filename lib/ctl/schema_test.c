@@ -221,20 +221,21 @@ static const struct bad_case cases[] = {
 		"\".\", \"_\" or \"-\" that begins with a letter or digit, at most 63 "
 		"characters\n" },
 	{ AROUND(POOL ", " SERVICE("'address': '192.0.2.10:80'")),
-		"services[0].mode: missing; needed is \"dr\", \"nat\", \"fullnat\" or "
-		"\"tunnel\"\n" },
+		"services[0].mode: missing; needed is \"dr\", \"nat\", \"fullnat\", "
+		"\"tunnel\" or \"tcp\"\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat'")),
 		"services[0].address: missing; needed is an address with ports such as "
 		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "
 		"\"[2001:db8::10]:80\" or, for a whole network, "
 		"\"203.0.113.0/24:80\", or a list of them\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '192.0.2.10:80'")),
-		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\" or \"tunnel\"; "
+		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\", \"tunnel\" or "
+		"\"tcp\"; "
 		"did you mean "
 		"\"nat\"?\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'routed', 'address': '192.0.2.10:80'")),
-		"services[0].mode: \"routed\"; needed is \"dr\", \"nat\", \"fullnat\" or "
-		"\"tunnel\"\n" },
+		"services[0].mode: \"routed\"; needed is \"dr\", \"nat\", \"fullnat\", "
+		"\"tunnel\" or \"tcp\"\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'address': '192.0.2.10'")),
 		"services[0].address: \"192.0.2.10\"; needed is an address with ports such as "
 		"\"192.0.2.10:80\", \"192.0.2.10:8000-8010\", \"192.0.2.10:*\", "

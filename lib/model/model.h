@@ -187,6 +187,15 @@ struct syn_proxy {
 	bool sack, timestamps;
 };
 
+/* Mode tcp: how long each phase of a connection may take, ms, and how often a server is tried. */
+struct proxy_rules {
+	uint32_t connect_ms;           /* for the server's SYN-ACK, each time */
+	uint32_t client_ms, server_ms; /* without anything to or from it */
+	uint32_t tunnel_ms;            /* in place of those two, of either side; 0: not */
+	uint32_t half_closed_ms;       /* in place of all three, after one side has closed */
+	uint32_t retries; /* connections to servers that may fail before the client's does */
+};
+
 struct service {
 	uint32_t refs;
 	char name[MODEL_NAME_MAX];
@@ -211,6 +220,7 @@ struct service {
 	/* Packets toward some server are longer than the client's: of another family. */
 	bool grows;
 	struct syn_proxy syn_proxy;
+	struct proxy_rules proxy;
 	struct persistence persistence;
 	struct timeouts timeouts;
 	unsigned int n_vips;
@@ -305,6 +315,7 @@ struct service_conf {
 	enum refuse refuse;
 	uint32_t new_flows; /* a second and worker; 0: as many as come */
 	struct syn_proxy syn_proxy;
+	struct proxy_rules proxy;
 	struct {
 		const char *group; /* NULL: the service's own entries */
 		uint32_t timeout_ms;

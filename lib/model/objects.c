@@ -285,6 +285,7 @@ static bool service_equal(const struct service *a, const struct service *b)
 	       a->new_flows == b->new_flows && a->refuse == b->refuse &&
 	       a->assigned == b->assigned && a->tied == b->tied && a->grows == b->grows &&
 	       !memcmp(&a->syn_proxy, &b->syn_proxy, sizeof(a->syn_proxy)) &&
+	       !memcmp(&a->proxy, &b->proxy, sizeof(a->proxy)) &&
 	       a->persistence.scope == b->persistence.scope &&
 	       a->persistence.timeout_ms == b->persistence.timeout_ms &&
 	       a->persistence.prefix_v4 == b->persistence.prefix_v4 &&
@@ -384,6 +385,7 @@ static struct service *service_create(struct build *b, unsigned int i)
 	s->tied = service_is_tied(b, s);
 	s->grows = service_grows(b, s);
 	s->syn_proxy = conf->syn_proxy;
+	s->proxy = conf->proxy;
 	s->timeouts = conf->timeouts;
 	s->n_vips = conf->n_vips;
 	memcpy(s->vips, conf->vips, conf->n_vips * sizeof(s->vips[0]));

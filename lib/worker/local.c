@@ -168,9 +168,15 @@ static uint64_t us_of(const struct worker *w, uint64_t tsc)
 
 unsigned int local_advance(struct worker *w, uint64_t tsc, unsigned int max)
 {
-	if (likely(!w->local.tcp))
+	const struct local *l = &w->local;
+	unsigned int n;
+
+	if (likely(!l->tcp))
 		return 0;
-	return tcp_advance(w->local.tcp, us_of(w, tsc), w->now_ms, max);
+	n = tcp_advance(l->tcp, us_of(w, tsc), w->now_ms, max);
+	if (l->turn)
+		n += l->turn(l->listener.ctx, w->l4.model, l->tcp, w->now_ms, max);
+	return n;
 }
 
 unsigned int local_flush(struct worker *w)
@@ -225,6 +231,7 @@ int local_open(struct worker *w, const struct local_app *app, struct rte_mempool
 		.ctx = app->ctx ? app->ctx[w->id] : NULL,
 		.how = app->how,
 	};
+	l->turn = app->turn;
 	l->tcp = tcp_create(&conf, us_of(w, tsc), w->now_ms);
 	if (!l->tcp)
 		return -errno;

@@ -11,6 +11,7 @@
 #ifndef WORKER_LOCAL_H
 #define WORKER_LOCAL_H
 
+#include "model/model.h"
 #include "net/pkt.h"
 #include "tcp/tcp.h"
 
@@ -18,6 +19,10 @@ struct worker;
 
 /* What connections of services of mode tcp are for. Outlives the workers. */
 struct local_app {
+	/* At each poll, before events: the snapshot and the instance; its own timers, of which it
+	 * lets no more than max fire. Returns how many did. NULL: it has none. */
+	unsigned int (*turn)(
+		void *ctx, const struct model *m, struct tcp *t, uint32_t now_ms, unsigned int max);
 	const struct tcp_ops *ops; /* theirs, */
 	void *const *ctx;          /* by worker: and tcp_ctx() at first; NULL: none */
 	struct tcp_how how;

@@ -62,6 +62,7 @@ struct snapshot {
 /* TCP of a worker: local.c's. */
 struct local {
 	struct tcp *tcp; /* NULL: none */
+	unsigned int (*turn)(void *, const struct model *, struct tcp *, uint32_t, unsigned int);
 	struct tcp_listener listener;
 	uint64_t us_factor;
 };

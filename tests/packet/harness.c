@@ -183,7 +183,6 @@ static void start_config(struct harness *h)
 	h->target.rcu = h->rcu;
 	h->target.nics = h->nic;
 	h->target.n_nics = HARNESS_NICS;
-	h->target.local = h->conf.local != NULL;
 	harness_apply(h, load(h->conf.file));
 }
 

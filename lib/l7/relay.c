@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See relay.h. A pair holds one connection to the client and, at times, one to the server. Both are
+ * this file's until it closes them, so a pair is over in one place, relay_over(), and nowhere does
+ * one side know more than the other.
+ */
+#include "relay.h"
+
+#include <errno.h>
+
+#include <netinet/in.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_malloc.h>
+
+#include "base/wheel.h"
+#include "sched/limit.h"
+
+/* Before a server that refused is tried again. */
+#define RETRY_MS   1000
+#define TICK_SHIFT 3 /* 8 ms */
+/* Pairs a turn that a change of the snapshot has looked at. */
+#define SWEEP 64
+
+enum relay_state { RELAY_FREE, RELAY_CONNECTING, RELAY_WAITING, RELAY_OPEN };
+
+/* relay.flags */
+#define CLIENT_DONE 0x01 /* its FIN has been passed on */
+#define SERVER_DONE 0x02
+
+struct relay {
+	struct wheel_node timer;
+	uint32_t armed_ms;
+	uint8_t state; /* enum relay_state */
+	uint8_t flags;
+	uint8_t tries;  /* connections to servers that failed */
+	uint8_t failed; /* enum relay_end of the last one */
+	struct relays *all;
+	struct tcp_conn *client, *server; /* server NULL: none now */
+	uint16_t service, service_gen;
+	uint16_t to, to_gen;           /* slot of the server; 0: none has been picked */
+	uint16_t last;                 /* of the one that failed last */
+	uint32_t since_ms;             /* when this state began */
+	uint32_t client_ms, server_ms; /* when something last moved to or from each */
+	uint64_t up, down;             /* bytes */
+	struct relay *next;            /* free */
+};
+
+struct relays {
+	struct relays_conf conf;
+	struct sched_worker *sched;
+	struct traffic *service, *server; /* by slot */
+	const struct model *model;
+	struct tcp *tcp;
+	uint32_t now_ms;
+	uint32_t turn;        /* of sources */
+	uint32_t generations; /* model->generations when pairs were last looked at */
+	uint32_t sweep;       /* the next to look at; conf.max: all have been */
+	struct relay *free;
+	struct relay *relay; /* [conf.max] */
+	struct relays_stats stats;
+	struct wheel wheel;
+};
+
+static const struct tcp_ops client_ops, server_ops;
+
+const char *relay_end_name(enum relay_end e)
+{
+	static const char *const names[RELAY_ENDS] = {
+#define RELAY_END(name, text) #name,
+#include "relay_end.def"
+#undef RELAY_END
+	};
+
+	return names[e];
+}
+
+const char *relay_end_text(enum relay_end e)
+{
+	static const char *const texts[RELAY_ENDS] = {
+#define RELAY_END(name, text) text,
+#include "relay_end.def"
+#undef RELAY_END
+	};
+
+	return texts[e];
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+uint64_t relays_bytes(uint32_t max)
+{
+	return sizeof(struct relays) + (uint64_t)max * sizeof(struct relay);
+}
+
+struct relays *relays_create(const struct relays_conf *conf)
+{
+	struct relays *all = rte_zmalloc_socket("relays", sizeof(*all), 64, conf->socket);
+
+	if (!all)
+		goto fail;
+	all->relay = rte_zmalloc_socket(
+		"relays", (size_t)conf->max * sizeof(*all->relay), 64, conf->socket);
+	if (!all->relay)
+		goto fail;
+	all->conf = *conf;
+	all->sweep = conf->max;
+	all->stats.max = conf->max;
+	for (uint32_t i = conf->max; i-- > 0;) {
+		all->relay[i].next = all->free;
+		all->free = &all->relay[i];
+	}
+	return all;
+
+fail:
+	relays_destroy(all);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void relays_use(struct relays *all, struct sched_worker *sched, struct traffic *service,
+	struct traffic *server, uint32_t now_ms)
+{
+	all->sched = sched;
+	all->service = service;
+	all->server = server;
+	all->now_ms = now_ms;
+	wheel_init(&all->wheel, &all->relay[0].timer, sizeof(*all->relay), TICK_SHIFT, all->now_ms);
+}
+
+void relays_destroy(struct relays *all)
+{
+	if (!all)
+		return;
+	rte_free(all->relay);
+	rte_free(all);
+}
+
+static uint32_t index_of(const struct relay *r)
+{
+	return (uint32_t)(r - r->all->relay);
+}
+
+/* Its service, if that is still there. */
+static const struct service *service_of(const struct relay *r)
+{
+	const struct model *m = r->all->model;
+
+	return m->service_gen[r->service] == r->service_gen ? m->service[r->service] : NULL;
+}
+
+static struct relay *relay_new(struct relays *all, struct tcp_conn *client)
+{
+	const uint32_t tag = tcp_tag(client);
+	struct relay *r = all->free;
+
+	if (!r) {
+		counter_add(&all->stats.full, 1);
+		return NULL;
+	}
+	all->free = r->next;
+	*r = (struct relay){
+		.all = all,
+		.client = client,
+		.service = (uint16_t)tag,
+		.service_gen = (uint16_t)(tag >> 16),
+		.client_ms = all->now_ms,
+		.server_ms = all->now_ms,
+	};
+	wheel_node_init(&r->timer);
+	__atomic_store_n(&all->stats.pairs, all->stats.pairs + 1, __ATOMIC_RELAXED);
+	counter_add(&all->service[r->service].flows_opened, 1);
+	return r;
+}
+
+/* The server is no longer counted on. */
+static void leave_server(struct relay *r)
+{
+	struct relays *all = r->all;
+
+	if (!r->to)
+		return;
+	limit_close(all->sched, r->to);
+	counter_add(&all->server[r->to].flows_closed, 1);
+	r->to = 0;
+}
+
+/* Closes what is still open: with a FIN, or a RST. */
+static void relay_over(struct relay *r, enum relay_end why)
+{
+	struct relays *all = r->all;
+	void (*const close)(struct tcp_conn *) = why == RELAY_END_done ? tcp_close : tcp_abort;
+
+	close(r->client);
+	if (r->server)
+		close(r->server);
+	leave_server(r);
+	counter_add(&all->service[r->service].flows_closed, 1);
+	counter_add(&all->stats.end[why], 1);
+	wheel_disarm(&all->wheel, index_of(r));
+	r->state = RELAY_FREE;
+	r->next = all->free;
+	all->free = r;
+	__atomic_store_n(&all->stats.pairs, all->stats.pairs - 1, __ATOMIC_RELAXED);
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static bool is_half_closed(const struct relay *r)
+{
+	return r->flags & (CLIENT_DONE | SERVER_DONE);
+}
+
+static uint32_t later(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0 ? b : a;
+}
+
+static uint32_t sooner(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0 ? a : b;
+}
+
+/* When it has taken too long, and what that is then. */
+static uint32_t deadline(
+	const struct relay *r, const struct proxy_rules *rules, enum relay_end *why)
+{
+	const uint32_t last = later(r->client_ms, r->server_ms);
+	const uint32_t client = r->client_ms + rules->client_ms;
+	const uint32_t server = r->server_ms + rules->server_ms;
+
+	switch (r->state) {
+	case RELAY_CONNECTING:
+		*why = RELAY_END_connect_timeout;
+		return r->since_ms + rules->connect_ms;
+	case RELAY_WAITING:
+		*why = (enum relay_end)r->failed;
+		return r->since_ms + RETRY_MS;
+	default:
+		break;
+	}
+	if (is_half_closed(r)) {
+		*why = RELAY_END_half_closed_timeout;
+		return last + rules->half_closed_ms;
+	}
+	if (rules->tunnel_ms) {
+		*why = RELAY_END_tunnel_timeout;
+		return last + rules->tunnel_ms;
+	}
+	*why = (int32_t)(client - server) < 0 ? RELAY_END_client_timeout : RELAY_END_server_timeout;
+	return sooner(client, server);
+}
+
+/* Armed for no later than it is due; lazily, for most deadlines only move away. */
+static void relay_arm(struct relay *r)
+{
+	const struct service *service = service_of(r);
+	enum relay_end why;
+	uint32_t at;
+
+	if (!service)
+		return; /* the sweep ends it */
+	at = deadline(r, &service->proxy, &why);
+	if (wheel_is_armed(&r->timer) && (int32_t)(r->armed_ms - at) <= 0)
+		return;
+	r->armed_ms = at;
+	wheel_arm(&r->all->wheel, index_of(r), at);
+}
+
+static void enter(struct relay *r, enum relay_state state)
+{
+	r->state = (uint8_t)state;
+	r->since_ms = r->all->now_ms;
+	relay_arm(r);
+}
+
+/* ---- a server ------------------------------------------------------------------------------- */
+
+static void key_of(const struct relay *r, struct sched_key *key)
+{
+	const struct tuple t = tcp_tuple(r->client);
+
+	*key = (struct sched_key){
+		.src = t.src, .dst = t.dst, .sport = t.sport, .dport = t.dport, .proto = t.proto
+	};
+}
+
+/* Another than the one that failed just now, if there is one. */
+static const struct server *pick(const struct relay *r, const struct service *service)
+{
+	const struct model *m = r->all->model;
+	const struct pool *pool = m->pools[service->pool];
+	struct sched_worker *sched = r->all->sched;
+	struct sched_key key;
+	int full, n;
+
+	key_of(r, &key);
+	n = limit_pick(pool, sched, &key, &full);
+	while (n < 0 && pool->backup) {
+		pool = m->pools[pool->backup];
+		n = limit_pick(pool, sched, &key, &full);
+	}
+	if (n >= 0 && r->tries && pool->servers[n].slot == r->last) {
+		const int other = limit_next(pool, sched, n);
+
+		n = other >= 0 ? other : n;
+	}
+	return n < 0 ? NULL : &pool->servers[n];
+}
+
+/* From one of the addresses for that, in turn. NULL: no local port is free at any. */
+static struct tcp_conn *open_toward(struct relay *r, const struct server *s)
+{
+	struct relays *all = r->all;
+	const uint16_t asked = rte_be_to_cpu_16(tcp_tuple(r->client).dport);
+	struct tcp_target to = { .remote = { s->addr, s->port ? s->port : asked } };
+	struct tcp_conn *c = NULL;
+
+	for (unsigned int i = 0; !c && i < s->n_sources; i++) {
+		to.local = s->sources[(all->turn + i) % s->n_sources];
+		c = tcp_connect(all->tcp, &to, &all->conf.toward_servers, &server_ops, r);
+	}
+	all->turn++;
+	return c;
+}
+
+static void connect_server(struct relay *r);
+
+/* The connection to the server came to nothing. */
+static void try_again(struct relay *r, enum relay_end why)
+{
+	const struct service *service = service_of(r);
+	struct relays *all = r->all;
+
+	r->last = r->to; /* not the same again, if there are others */
+	leave_server(r);
+	r->server = NULL;
+	r->failed = (uint8_t)why;
+	if (!service || r->tries >= service->proxy.retries) {
+		relay_over(r, service ? why : RELAY_END_gone);
+		return;
+	}
+	r->tries++;
+	counter_add(&all->stats.retried, 1);
+	enter(r, RELAY_WAITING);
+}
+
+static void connect_server(struct relay *r)
+{
+	const struct service *service = service_of(r);
+	struct relays *all = r->all;
+	const struct server *s = service ? pick(r, service) : NULL;
+
+	if (!s) {
+		relay_over(r, service ? RELAY_END_no_server : RELAY_END_gone);
+		return;
+	}
+	if (r->tries && s->slot != r->last)
+		counter_add(&all->stats.redispatched, 1);
+	r->to = s->slot;
+	r->to_gen = s->gen;
+	limit_open(all->sched, s->slot, false);
+	counter_add(&all->server[s->slot].flows_opened, 1);
+	r->server = open_toward(r, s);
+	if (!r->server) {
+		try_again(r, RELAY_END_no_source);
+		return;
+	}
+	enter(r, RELAY_CONNECTING);
+}
+
+/* ---- exchange ------------------------------------------------------------------------------- */
+
+/* As much as the receiver has room for. True: something moved. */
+static bool pump(struct tcp_conn *from, struct tcp_conn *to, uint64_t *bytes)
+{
+	bool any = false;
+	uint32_t room, n;
+
+	while (tcp_readable(from) && (room = tcp_writable(to)) > 0) {
+		struct rte_mbuf *m = tcp_read(from, room, &n);
+
+		*bytes += n;
+		any = true;
+		if (tcp_write(to, m) < 0)
+			break;
+	}
+	return any;
+}
+
+static void pass_fin(struct relay *r, uint8_t flag, struct tcp_conn *from, struct tcp_conn *to)
+{
+	if ((r->flags & flag) || !tcp_at_end(from))
+		return;
+	r->flags |= flag;
+	tcp_shutdown(to);
+}
+
+static void count_bytes(struct relay *r, uint64_t up, uint64_t down)
+{
+	struct traffic *service = &r->all->service[r->service];
+	struct traffic *server = &r->all->server[r->to];
+
+	counter_add(&service->bytes_in, up);
+	counter_add(&service->bytes_out, down);
+	counter_add(&server->bytes_in, up);
+	counter_add(&server->bytes_out, down);
+	r->up += up;
+	r->down += down;
+}
+
+static void exchange(struct relay *r)
+{
+	uint64_t up = 0, down = 0;
+
+	if (pump(r->client, r->server, &up) | pump(r->server, r->client, &down))
+		count_bytes(r, up, down);
+	pass_fin(r, CLIENT_DONE, r->client, r->server);
+	pass_fin(r, SERVER_DONE, r->server, r->client);
+	if ((r->flags & (CLIENT_DONE | SERVER_DONE)) == (CLIENT_DONE | SERVER_DONE))
+		relay_over(r, RELAY_END_done);
+	else
+		relay_arm(r);
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static void accept_event(struct tcp_conn *c, uint32_t events)
+{
+	struct relay *r = events & TCP_EV_ERROR ? NULL : relay_new(tcp_ctx(c), c);
+
+	if (!r) {
+		tcp_abort(c);
+		return;
+	}
+	tcp_set_ctx(c, r);
+	tcp_set_ops(c, &client_ops);
+	connect_server(r);
+}
+
+static void client_event(struct tcp_conn *c, uint32_t events)
+{
+	struct relay *r = tcp_ctx(c);
+
+	if (events & TCP_EV_ERROR) {
+		relay_over(r, RELAY_END_client_error);
+		return;
+	}
+	r->client_ms = r->all->now_ms;
+	if (r->state == RELAY_OPEN)
+		exchange(r);
+}
+
+static void server_event(struct tcp_conn *c, uint32_t events)
+{
+	struct relay *r = tcp_ctx(c);
+
+	if ((events & TCP_EV_ERROR) && r->state == RELAY_CONNECTING) {
+		const bool late = tcp_error(c) == -ETIMEDOUT;
+
+		tcp_close(c);
+		try_again(r, late ? RELAY_END_connect_timeout : RELAY_END_refused);
+		return;
+	}
+	if (events & TCP_EV_ERROR) {
+		relay_over(r, RELAY_END_server_error);
+		return;
+	}
+	r->server_ms = r->all->now_ms;
+	if (events & TCP_EV_OPEN)
+		enter(r, RELAY_OPEN);
+	exchange(r);
+}
+
+const struct tcp_ops relays_accept = { accept_event };
+static const struct tcp_ops client_ops = { client_event };
+static const struct tcp_ops server_ops = { server_event };
+
+/* ---- a turn --------------------------------------------------------------------------------- */
+
+static void fire(struct relay *r)
+{
+	const struct service *service = service_of(r);
+	enum relay_end why;
+
+	if (!service) {
+		relay_over(r, RELAY_END_gone);
+		return;
+	}
+	if ((int32_t)(deadline(r, &service->proxy, &why) - r->all->now_ms) > 0) {
+		relay_arm(r);
+		return;
+	}
+	if (r->state == RELAY_WAITING) {
+		connect_server(r);
+	} else if (r->state == RELAY_CONNECTING) {
+		tcp_abort(r->server);
+		try_again(r, why);
+	} else {
+		relay_over(r, why);
+	}
+}
+
+/* What a change took away. */
+static bool is_gone(const struct relay *r)
+{
+	const struct model *m = r->all->model;
+
+	return m->service_gen[r->service] != r->service_gen ||
+	       (r->to && m->server_gen[r->to] != r->to_gen);
+}
+
+static unsigned int sweep(struct relays *all)
+{
+	unsigned int n = 0;
+
+	for (; all->sweep < all->conf.max && n < SWEEP; all->sweep++, n++) {
+		struct relay *r = &all->relay[all->sweep];
+
+		if (r->state != RELAY_FREE && is_gone(r))
+			relay_over(r, RELAY_END_gone);
+		else if (r->state != RELAY_FREE)
+			relay_arm(r); /* time-outs may be shorter */
+	}
+	return n;
+}
+
+unsigned int relays_turn(
+	struct relays *all, const struct model *m, struct tcp *t, uint32_t now_ms, unsigned int max)
+{
+	uint32_t due[64];
+	unsigned int n;
+
+	all->model = m;
+	all->tcp = t;
+	all->now_ms = now_ms;
+	if (unlikely(all->generations != m->generations)) {
+		all->generations = m->generations;
+		all->sweep = 0;
+	}
+	n = wheel_advance(&all->wheel, now_ms, due, RTE_MIN(max, (unsigned int)RTE_DIM(due)));
+	for (unsigned int i = 0; i < n; i++)
+		fire(&all->relay[due[i]]);
+	if (unlikely(all->sweep < all->conf.max))
+		n += sweep(all);
+	return n;
+}
+
+void relays_stats(const struct relays *r, struct relays_stats *out)
+{
+	*out = (struct relays_stats){
+		.pairs = __atomic_load_n(&r->stats.pairs, __ATOMIC_RELAXED),
+		.max = r->stats.max,
+		.retried = counter_read(&r->stats.retried),
+		.redispatched = counter_read(&r->stats.redispatched),
+		.full = counter_read(&r->stats.full),
+		.monitored = counter_read(&r->stats.monitored),
+	};
+	for (unsigned int i = 0; i < RELAY_ENDS; i++)
+		out->end[i] = counter_read(&r->stats.end[i]);
+}
