@@ -268,6 +268,9 @@ struct peers {
 	uint32_t n;
 	struct rte_mbuf **queue; /* to be sent: a ring of mask + 1 */
 	size_t head, tail, mask;
+	struct rte_mbuf **said; /* by the balancer, to be heard later: mask + 1 at most */
+	size_t n_said;
+	uint64_t random;
 	uint64_t ns;     /* the worker's clock */
 	uint64_t cycles; /* of its polls */
 	uint64_t errors; /* what should not have been said, or not been lost */

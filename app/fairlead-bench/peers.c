@@ -7,6 +7,9 @@
  * What they have to say waits in a queue; of that a few bursts at a time go into the receive ring,
  * so that the worker's caches are not those of one burst, and the worker polls until it has taken
  * them. Virtual time hardly moves: nothing is ever late.
+ *
+ * Connections that are made go through their steps together, each step in another random order, so
+ * that what the worker keeps of one is never beside what it has just looked at.
  */
 #include <stdlib.h>
 
@@ -185,8 +188,8 @@ static void hear(struct peers *p, struct rte_mbuf *m)
 
 /* ---- turns ---------------------------------------------------------------------------------- */
 
-/* A poll, and what came of it. Returns how many frames. */
-static unsigned int poll(struct peers *p)
+/* A poll, and what came of it: heard at once, or later. Returns how many frames. */
+static unsigned int poll(struct peers *p, bool later)
 {
 	struct worker *w = p->rig->workers->worker[0];
 	struct rte_mbuf *out[RIG_COLLECT_MAX];
@@ -198,12 +201,15 @@ static unsigned int poll(struct peers *p)
 	p->ns += POLL_NS;
 	n = rig_collect(p->rig, w, out);
 	for (unsigned int k = 0; k < n; k++)
-		hear(p, out[k]);
+		if (later && p->n_said <= p->mask)
+			p->said[p->n_said++] = out[k];
+		else
+			hear(p, out[k]);
 	return n;
 }
 
-/* Until everything has been said and heard. */
-static void settle(struct peers *p)
+/* Until everything in the queue has been said, and its answers are there. */
+static void run(struct peers *p, bool later)
 {
 	struct rte_ring *rx = p->rig->rx[BENCH_WAN][0];
 	unsigned int n;
@@ -213,9 +219,37 @@ static void settle(struct peers *p)
 			rte_ring_enqueue(rx, p->queue[p->head++ & p->mask]);
 		n = 0;
 		do
-			n += poll(p);
+			n += poll(p, later);
 		while (rte_ring_count(rx) > 0);
 	} while (p->head != p->tail || n > 0);
+}
+
+static size_t random_below(struct peers *p, size_t limit)
+{
+	/* xorshift64 (Marsaglia 2003) */
+	p->random ^= p->random << 13;
+	p->random ^= p->random >> 7;
+	p->random ^= p->random << 17;
+	return (size_t)(((p->random >> 32) * limit) >> 32);
+}
+
+/* Until there is nothing more to say. */
+static void settle(struct peers *p, bool later)
+{
+	run(p, later);
+	while (p->n_said > 0) {
+		size_t n = p->n_said;
+
+		p->n_said = 0;
+		while (n > 0) {
+			const size_t k = random_below(p, n--);
+			struct rte_mbuf *m = p->said[k];
+
+			p->said[k] = p->said[n];
+			hear(p, m);
+		}
+		run(p, later);
+	}
 }
 
 void peers_do(
@@ -228,7 +262,7 @@ void peers_do(
 
 		for (; at < until; at++)
 			begin(p, task, role, number_of(role, first + at));
-		settle(p);
+		settle(p, task != PEERS_STREAM);
 	}
 	p->errors += n - (p->done - before);
 }
@@ -239,17 +273,23 @@ int peers_open(struct peers *p, struct rig *r, const struct bench_options *o)
 {
 	const uint32_t packets = rte_align32pow2(r->pool->size);
 
-	*p = (struct peers){ .rig = r, .o = o, .ns = RIG_START_NS, .mask = packets - 1 };
+	*p = (struct peers){ .rig = r,
+		.o = o,
+		.ns = RIG_START_NS,
+		.mask = packets - 1,
+		.random = 88172645463325252u };
 	p->n = ECHO_ROLES * (o->idle + o->time_wait + o->connections + o->streams);
 	p->peer = calloc(p->n, sizeof(*p->peer));
 	p->queue = calloc(packets, sizeof(*p->queue));
-	return p->peer && p->queue ? 0 : -1;
+	p->said = calloc(packets, sizeof(*p->said));
+	return p->peer && p->queue && p->said ? 0 : -1;
 }
 
 void peers_close(struct peers *p)
 {
 	while (p->head != p->tail)
 		rte_pktmbuf_free(p->queue[p->head++ & p->mask]);
+	free(p->said);
 	free(p->queue);
 	free(p->peer);
 }

@@ -73,7 +73,7 @@ static struct flow_conf table_conf(const struct bench_options *o)
 /* Packets that TCP makes, and as many that its clients do. */
 static unsigned int tcp_packets(const struct bench_options *o)
 {
-	return 2 * o->connections + STREAM_PACKETS * o->streams + 8192;
+	return 4 * o->connections + STREAM_PACKETS * o->streams + 8192;
 }
 
 static struct tcp_conf tcp_numbers(const struct bench_options *o)
