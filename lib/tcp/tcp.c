@@ -31,6 +31,7 @@
 
 #include <rte_errno.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 const struct tcp_how tcp_how_defaults = {
 	.cc = &tcp_cc_cubic,
@@ -64,6 +65,12 @@ const char *tcp_state_name(enum tcp_state s)
 		"TIME_WAIT" };
 
 	return names[s];
+}
+
+static inline void conn_prefetch(const struct tcp_conn *c)
+{
+	for (size_t i = 0; i < sizeof(*c); i += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const char *)c + i);
 }
 
 /* ---- instances ------------------------------------------------------------------------------ */
@@ -182,6 +189,12 @@ void tcp_input(struct tcp *t, struct pkt *p, struct flow *f, const struct tcp_li
 		rte_pktmbuf_free(p->mbuf);
 		p->verdict = PKT_TAKEN;
 	}
+}
+
+void tcp_prefetch(const struct tcp *t, const struct flow *f)
+{
+	if (f->state != TCP_TIME_WAIT)
+		conn_prefetch(&t->conn[f->conn]);
 }
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -319,6 +332,8 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tuple *in, const struc
 	f->kind = FLOW_LOCAL;
 	f->conn = (uint32_t)(c - t->conn);
 	t->free_conn = c->next;
+	if (t->free_conn) /* for the next one */
+		conn_prefetch(t->free_conn);
 	t->n_conns++;
 	*c = (struct tcp_conn){
 		.tcp = t,

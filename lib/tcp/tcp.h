@@ -155,6 +155,9 @@ unsigned int tcp_advance(struct tcp *t, uint64_t now_us, uint32_t now_ms, unsign
  */
 void tcp_input(struct tcp *t, struct pkt *p, struct flow *f, const struct tcp_listener *listener);
 
+/* Fetches what tcp_input() will look at for a segment of this flow. */
+void tcp_prefetch(const struct tcp *t, const struct flow *f);
+
 /* Events, then sending, until nothing is left to do. Returns how many connections had any. */
 unsigned int tcp_flush(struct tcp *t);
 

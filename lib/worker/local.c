@@ -15,6 +15,9 @@
 /* struct local.us_factor has so many bits behind the point: an hour's error is under 1 us. */
 #define US_SHIFT 44
 
+/* Segments whose connections are fetched before they are looked at. */
+#define AHEAD 3
+
 /* ---- sending -------------------------------------------------------------------------------- */
 
 static void output(void *arg, struct rte_mbuf *m, const struct addr *dst, struct tcp_hop *hop)
@@ -128,12 +131,22 @@ static void take_segment(struct worker *w, struct pkt *p)
 	tcp_input(w->local.tcp, p, f, f ? NULL : listener_of(w, w->l4.model->service[p->service]));
 }
 
+static inline void fetch(const struct worker *w, const struct pkt *p)
+{
+	if (p->verdict == PKT_LOCAL && p->proto == IPPROTO_TCP && p->flow && w->local.tcp)
+		tcp_prefetch(w->local.tcp, p->flow);
+}
+
 /* Returns how many packets were left at PKT_GO. */
 static unsigned int take(struct worker *w, struct burst *b)
 {
 	unsigned int left = 0;
 
+	for (unsigned int i = 0; i < RTE_MIN(b->n, (unsigned int)AHEAD); i++)
+		fetch(w, &b->pkt[i]);
 	for (struct pkt *p = b->pkt; p < b->pkt + b->n; p++) {
+		if (p + AHEAD < b->pkt + b->n)
+			fetch(w, p + AHEAD);
 		if (p->verdict != PKT_LOCAL)
 			continue;
 		if (unlikely(!w->local.tcp))
