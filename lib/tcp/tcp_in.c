@@ -243,6 +243,7 @@ static bool data_came(struct tcp_conn *c, struct arrival *a)
 static bool fin_came(struct tcp_conn *c)
 {
 	c->rcv_nxt++;
+	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt); /* it may stand right behind the window */
 	c->flags |= CONN_FIN_GOT | CONN_ACK_NOW;
 	c->ooo_fin = false;
 	tcp_raise(c, TCP_EV_READ);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What no well-behaved peer sends, what comes when memory is short, and what happens when nothing
+ * comes.
+ */
+#include <stdlib.h>
+
+#include "tcp_cc.h"
+#include "test_tcp.h"
+
+#define DAY_MS (24u * 3600 * 1000)
+
+/* ---- what is taken in ----------------------------------------------------------------------- */
+
+/* A FIN that ends the window exactly. */
+static void test_fin_at_the_edge(void **state)
+{
+	it.how.rcvbuf = 2000;
+	it.how.window_scale = false;
+	open_by_peer(NULL);
+	say(TCP_ACK, 1, 1, 65535, 1000, NULL);
+	say(TCP_ACK | TCP_FIN, 1001, 1, 65535, 1000, NULL);
+	assert_int_equal(last()->ack, 2002);
+	assert_int_equal(last()->wnd, 0);
+	assert_int_equal(info().rcv_wnd, 0);
+	it.n = 0;
+	say(TCP_ACK, 2002 + 100000, 1, 65535, 100, NULL); /* not in any window */
+	assert_int_equal(counted(TCP_COUNT_challenges), 1);
+}
+
+#define TEST(f)         cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST_WITH(f, c) cmocka_unit_test_prestate_setup_teardown(f, begin, end, c)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_fin_at_the_edge),
+	};
+
+	test_eal_init();
+	it.pool = test_pool("own", POOL);
+	it.rx = test_pool("rx", FRAMES);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
