@@ -214,23 +214,18 @@ static bool data_came(struct tcp_conn *c, struct arrival *a)
 	bool moved;
 
 	if (c->state != TCP_ESTABLISHED && c->state != TCP_FIN_WAIT_1 && c->state != TCP_FIN_WAIT_2)
-		return true;            /* after its FIN */
-	if (!(c->flags & CONN_OWNED)) { /* RFC 1122 4.2.2.13 */
-		pkt_drop(a->p, DROP_tcp_closed);
-		tcp_break(c, 0);
-		return false;
-	}
-	if (seq_le(a->seq + a->len, c->rcv_nxt)) {
+		return true; /* after its FIN */
+	if (seq_le(a->seq + a->len, c->rcv_nxt)) { /* it has come before, but for a FIN */
 		tcp_counted(t, duplicates);
 		c->dsack[0] = a->seq;
 		c->dsack[1] = a->seq + a->len;
 		schedule_ack(c, false);
 		return true;
 	}
-	if (c->rcv_adv == c->rcv_nxt) {
-		schedule_ack(c, false);
-		pkt_drop(a->p, DROP_tcp_no_room);
-		return true;
+	if (!(c->flags & CONN_OWNED)) { /* RFC 1122 4.2.2.13 */
+		pkt_drop(a->p, DROP_tcp_closed);
+		tcp_break(c, 0);
+		return false;
 	}
 	moved = tcp_queue_segment(c, a);
 	schedule_ack(c, moved && !gap);

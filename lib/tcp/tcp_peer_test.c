@@ -28,6 +28,25 @@ static void test_fin_at_the_edge(void **state)
 	assert_int_equal(counted(TCP_COUNT_challenges), 1);
 }
 
+/* The application has closed; the peer sends its last data again, now with its FIN. */
+static void test_old_data_with_fin_after_close(void **state)
+{
+	uint8_t data[100];
+
+	open_by_peer(NULL);
+	say(TCP_ACK, 1, 1, 65535, 100, NULL);
+	assert_int_equal(tcp_read_copy(it.conn, data, sizeof(data)), 100);
+	tcp_close(it.conn);
+	tcp_flush(it.tcp);
+	it.n = 0;
+	say(TCP_ACK | TCP_FIN, 1, 2, 65535, 100, NULL);
+	assert_int_equal(it.n, 1);
+	assert_int_equal(last()->flags, TCP_ACK);
+	assert_int_equal(last()->ack, 102);
+	assert_int_equal(counted(TCP_COUNT_resets_out), 0);
+	pass(200000);
+}
+
 #define TEST(f)         cmocka_unit_test_setup_teardown(f, begin, end)
 #define TEST_WITH(f, c) cmocka_unit_test_prestate_setup_teardown(f, begin, end, c)
 
@@ -35,6 +54,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_fin_at_the_edge),
+		TEST(test_old_data_with_fin_after_close),
 	};
 
 	test_eal_init();
