@@ -44,19 +44,22 @@ void tcp_challenge(struct tcp_conn *c)
 	tcp_send_ack(c);
 }
 
+/* RFC 7323 5.5: after 24 days the other's clock may have gone around. */
+static bool is_outdated(const struct tcp_conn *c)
+{
+	return c->tcp->now_ms - c->ts_recent_ms > STAMP_LIFE_MS;
+}
+
 /* RFC 7323 5.3. True: the segment is old, or has no timestamp. */
 static bool is_stale(struct tcp_conn *c, struct arrival *a)
 {
-	const uint32_t age = c->tcp->now_ms - c->ts_recent_ms;
-
 	if (!(c->flags & CONN_STAMPS) || (a->flags & TCP_RST))
 		return false;
 	if (!a->o.has_timestamp) {
 		pkt_drop(a->p, DROP_tcp_paws);
 		return true;
 	}
-	/* After 24 days the other's clock may have gone around (5.5). */
-	if (!seq_lt(a->o.tsval, c->ts_recent) || age > 24u * 86400 * 1000)
+	if (!seq_lt(a->o.tsval, c->ts_recent) || is_outdated(c))
 		return false;
 	if (arrival_length(a) > 0) {
 		c->flags |= CONN_ACK_NOW;
@@ -300,7 +303,7 @@ static bool fin_acked(struct tcp_conn *c)
 static inline void keep_stamp(struct tcp_conn *c, const struct arrival *a)
 {
 	if (a->o.has_timestamp && (c->flags & CONN_STAMPS) && seq_le(a->seq, c->last_ack) &&
-		!seq_lt(a->o.tsval, c->ts_recent)) {
+		(!seq_lt(a->o.tsval, c->ts_recent) || is_outdated(c))) {
 		c->ts_recent = a->o.tsval;
 		c->ts_recent_ms = c->tcp->now_ms;
 	}

@@ -47,6 +47,20 @@ static void test_old_data_with_fin_after_close(void **state)
 	pass(200000);
 }
 
+/* After 24 days what the peer's clock says counts, even if it is less. */
+static void test_old_stamp_is_replaced(void **state)
+{
+	struct extra x = { .stamps = true, .tsval = 0x70000000 };
+
+	open_by_peer(&x);
+	for (unsigned int i = 0; i < 25; i++)
+		pass(DAY_MS);
+	x.tsval = 0x6fffff00;
+	say(TCP_ACK, 1, 1, 65535, 10, &x);
+	assert_int_equal(last()->ack, 11);
+	assert_int_equal(last()->o.tsecr, x.tsval);
+}
+
 #define TEST(f)         cmocka_unit_test_setup_teardown(f, begin, end)
 #define TEST_WITH(f, c) cmocka_unit_test_prestate_setup_teardown(f, begin, end, c)
 
@@ -55,6 +69,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
+		TEST(test_old_stamp_is_replaced),
 	};
 
 	test_eal_init();

@@ -58,6 +58,7 @@
 #define HOLES_MAX        512  /* runs that a connection holds out of order */
 #define RESETS_PER_S     1000 /* to segments of no connection */
 #define RETRY_MS         10   /* for want of a buffer */
+#define STAMP_LIFE_MS    (24u * 86400 * 1000)
 
 /* flow.conn of one in TIME-WAIT. */
 #define TCP_NO_CONN UINT32_MAX
