@@ -61,6 +61,18 @@ static void test_old_stamp_is_replaced(void **state)
 	assert_int_equal(last()->o.tsecr, x.tsval);
 }
 
+/* ---- congestion ----------------------------------------------------------------------------- */
+
+static void test_nothing_unsent_after_fin(void **state)
+{
+	open_by_peer(NULL);
+	tcp_shutdown(it.conn);
+	tcp_flush(it.tcp);
+	say(TCP_ACK, 1, 2, 65535, 0, NULL);
+	assert_int_equal(info().state, TCP_FIN_WAIT_2);
+	assert_int_equal(info().unsent, 0);
+}
+
 #define TEST(f)         cmocka_unit_test_setup_teardown(f, begin, end)
 #define TEST_WITH(f, c) cmocka_unit_test_prestate_setup_teardown(f, begin, end, c)
 
@@ -70,6 +82,7 @@ int main(void)
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
 		TEST(test_old_stamp_is_replaced),
+		TEST(test_nothing_unsent_after_fin),
 	};
 
 	test_eal_init();

@@ -283,9 +283,9 @@ static inline bool conn_may_send(const struct tcp_conn *c)
 
 static inline uint32_t conn_unsent(const struct tcp_conn *c)
 {
-	const uint32_t fin = !!(c->flags & CONN_FIN_SENT);
+	const uint32_t flight = c->snd_nxt - c->snd_una; /* a FIN is in it until all of it is not */
 
-	return c->snd.bytes - (c->snd_nxt - c->snd_una - fin);
+	return c->snd.bytes - (flight - (flight && (c->flags & CONN_FIN_SENT)));
 }
 
 /* Bytes on their way. Without SACK each duplicate acknowledgement says that a segment has left the
