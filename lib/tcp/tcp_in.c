@@ -365,6 +365,7 @@ void tcp_conn_input(struct tcp_conn *c, struct arrival *a)
 		(a->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)) {
 		a->flags &= (uint8_t)~TCP_SYN;
 		a->seq++;
+		a->wnd >>= c->snd_wscale; /* for it is not scaled */
 		c->flags |= CONN_ACK_NOW;
 	}
 	if (!is_inside(c, a)) {

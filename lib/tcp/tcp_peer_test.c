@@ -63,6 +63,19 @@ static void test_old_stamp_is_replaced(void **state)
 
 /* ---- congestion ----------------------------------------------------------------------------- */
 
+/* Both opened at once: the window of the SYN-ACK is not scaled either. */
+static void test_window_of_crossing_syns(void **state)
+{
+	struct extra x = { .mss = 500, .wscale = 8 };
+
+	assert_non_null(connect_to_peer(80));
+	say(TCP_SYN, 0, 0, 1000, 0, &x);
+	assert_int_equal(last()->flags, TCP_SYN | TCP_ACK);
+	say(TCP_SYN | TCP_ACK, 0, 1, 1000, 0, &x);
+	assert_non_null(it.conn);
+	assert_in_range(info().snd_wnd, 256, 1000);
+}
+
 static void test_nothing_unsent_after_fin(void **state)
 {
 	open_by_peer(NULL);
@@ -82,6 +95,7 @@ int main(void)
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
 		TEST(test_old_stamp_is_replaced),
+		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),
 	};
 
