@@ -30,15 +30,22 @@ bool tcp_window_grew(const struct tcp_conn *c)
 	return is_worth(c, right_edge(c), 2);
 }
 
-/* The window field: rounded up, so that what has been announced is not taken back. */
+/*
+ * The window field: rounded up, so that what has been announced is not taken back. But that may add
+ * up, with segments of odd lengths and nobody who reads; beyond one step more than the buffer it is
+ * rounded down (RFC 7323 2.4). What has been announced is taken in all the same.
+ */
 static uint16_t announce(struct tcp_conn *c)
 {
-	const uint32_t edge = right_edge(c);
+	const uint32_t edge = right_edge(c), step = 1u << c->rcv_wscale;
+	const uint32_t most = c->rcv_nxt - c->rcv.bytes + c->how.rcvbuf + step;
 	uint32_t wnd;
 
 	if (is_worth(c, edge, 1))
 		c->rcv_adv = edge;
-	wnd = (c->rcv_adv - c->rcv_nxt + (1u << c->rcv_wscale) - 1) >> c->rcv_wscale;
+	wnd = (c->rcv_adv - c->rcv_nxt + step - 1) >> c->rcv_wscale;
+	if (seq_lt(most, c->rcv_nxt + (wnd << c->rcv_wscale)))
+		wnd = (c->rcv_adv - c->rcv_nxt) >> c->rcv_wscale;
 	wnd = RTE_MIN(wnd, (uint32_t)UINT16_MAX);
 	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (wnd << c->rcv_wscale));
 	return (uint16_t)wnd;

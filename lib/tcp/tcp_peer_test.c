@@ -12,6 +12,28 @@
 
 /* ---- what is taken in ----------------------------------------------------------------------- */
 
+/* A byte a segment and nobody reads: rounding does not let the window grow without end. */
+static void test_window_closes_byte_by_byte(void **state)
+{
+	const struct extra scale = { .wscale = 1, .mss = 1000 };
+	uint32_t at = 1;
+
+	it.how.rcvbuf = 100000;
+	open_by_peer(&scale);
+	/* All but a little. */
+	while (info().rcv_wnd > 1000) {
+		say(TCP_ACK, at, 1, 65535, RTE_MIN(info().rcv_wnd - 900, 1000u), NULL);
+		at = 1 + info().queued;
+	}
+	for (unsigned int i = 0; i < 3000; i++) {
+		say(TCP_ACK, at, 1, 65535, 1, NULL);
+		pass(50);
+		at = 1 + info().queued;
+	}
+	assert_in_range(info().queued, 100000, 100000 + 2);
+	assert_int_equal(last()->wnd, 0);
+}
+
 /* A FIN that ends the window exactly. */
 static void test_fin_at_the_edge(void **state)
 {
@@ -92,6 +114,7 @@ static void test_nothing_unsent_after_fin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_window_closes_byte_by_byte),
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
 		TEST(test_old_stamp_is_replaced),
