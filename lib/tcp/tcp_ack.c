@@ -575,7 +575,7 @@ void tcp_ack(struct tcp_conn *c, const struct arrival *a)
 	end_probe(c, a, &n, is_dupack);
 	if (c->state >= TCP_ESTABLISHED)
 		control(c, a, &n);
-	if (!c->sent || n.moved)
+	if (!c->sent || n.moved || !tcp_timer_runs(c, TIMER_RTX))
 		tcp_rearm(c);
 	if (n.acked && (c->flags & CONN_FULL) && c->snd.bytes <= c->how.sndbuf / 2) {
 		c->flags &= ~CONN_FULL;

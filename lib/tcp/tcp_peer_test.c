@@ -10,6 +10,38 @@
 
 #define DAY_MS (24u * 3600 * 1000)
 
+/* ---- nothing waits for ever ----------------------------------------------------------------- */
+
+/* RACK waits for a segment that then is reported; what it sent again meanwhile is lost, too. */
+static void test_reorder_timer_ends(void **state)
+{
+	const struct extra sack = { .sack_ok = true, .mss = 1000 };
+	struct extra x = { 0 };
+
+	open_from_afar(100, &sack);
+	write_bytes(it.conn, 1000);
+	pass(100);
+	say(TCP_ACK, 1, 1001, 65535, 0, NULL);
+	write_bytes(it.conn, 1000); /* A */
+	pass(40);
+	write_bytes(it.conn, 1000); /* B */
+	pass(1);
+	write_bytes(it.conn, 1000); /* C */
+	pass(105);
+	x.blocks = 1;
+	x.sack[0] = 3001;
+	x.sack[1] = 4001;
+	it.n = 0;
+	say(TCP_ACK, 1, 1001, 65535, 0, &x);
+	assert_int_equal(it.n, 1);
+	assert_int_equal(last()->seq, 1001); /* A again */
+	x.sack[0] = 2001;
+	say(TCP_ACK, 1, 1001, 65535, 0, &x);
+	assert_int_equal(it.n, 1);
+	assert_true(wait_for_segment(3000));
+	assert_int_equal(last()->seq, 1001);
+}
+
 /* ---- what is taken in ----------------------------------------------------------------------- */
 
 /* A byte a segment and nobody reads: rounding does not let the window grow without end. */
@@ -114,6 +146,7 @@ static void test_nothing_unsent_after_fin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_reorder_timer_ends),
 		TEST(test_window_closes_byte_by_byte),
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
