@@ -214,9 +214,9 @@ void tcp_send_syn(struct tcp_conn *c)
 		s->sent_us = (uint32_t)c->tcp->now_us;
 		c->sent = c->sent_tail = s;
 		c->n_sent = 1;
+		c->snd_nxt = c->iss + 1;
 		emit_syn(c);
 	}
-	c->snd_nxt = c->iss + 1;
 	c->rtx = RTX_TIMEOUT;
 	tcp_timer_set(c, TIMER_RTX, c->rto_ms);
 }

@@ -42,6 +42,40 @@ static void test_reorder_timer_ends(void **state)
 	assert_int_equal(last()->seq, 1001);
 }
 
+static void no_segments(struct tcp_conf *conf)
+{
+	conf->max_segments = 1;
+}
+
+/* Another connection has the last descriptor. */
+static void test_syn_without_descriptor(void **state)
+{
+	struct tcp_stats s;
+
+	open_by_peer(NULL);
+	write_bytes(it.conn, 10);
+	it.in.sport = rte_cpu_to_be_16(1001);
+	it.n = 0;
+	say(TCP_SYN, 0, 0, 65535, 0, NULL);
+	assert_int_equal(it.n, 0);
+	it.in.sport = rte_cpu_to_be_16(1000);
+	say(TCP_ACK, 1, 11, 65535, 0, NULL);
+	assert_true(wait_for_segment(5000));
+	assert_int_equal(last()->flags, TCP_SYN | TCP_ACK);
+	assert_int_equal(last()->port, 1001);
+	for (unsigned int i = 0; i < 200; i++)
+		pass(1000);
+	tcp_stats(it.tcp, &s);
+	assert_int_equal(s.half_open, 0);
+
+	write_bytes(it.conn, 10);
+	it.events = 0;
+	assert_non_null(connect_to_peer(81));
+	for (unsigned int i = 0; i < 300 && !(it.events & TCP_EV_ERROR); i++)
+		pass(1000);
+	assert_true(it.events & TCP_EV_ERROR);
+}
+
 /* ---- what is taken in ----------------------------------------------------------------------- */
 
 /* A byte a segment and nobody reads: rounding does not let the window grow without end. */
@@ -147,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_reorder_timer_ends),
+		TEST_WITH(test_syn_without_descriptor, no_segments),
 		TEST(test_window_closes_byte_by_byte),
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),

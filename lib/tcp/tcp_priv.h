@@ -380,6 +380,7 @@ uint32_t tcp_initial_window(uint16_t mss);
 
 void tcp_output(struct tcp_conn *c);
 void tcp_send_ack(struct tcp_conn *c);
+/* The first SYN, or SYN-ACK. Where there is no descriptor for it the timer tries again. */
 void tcp_send_syn(struct tcp_conn *c);
 /* A segment without data one before what the peer expects: it answers. */
 void tcp_send_probe(struct tcp_conn *c);

@@ -172,7 +172,10 @@ static bool syn_timeout(struct tcp_conn *c)
 		return false;
 	}
 	c->backoff++;
-	tcp_resend(c, c->sent);
+	if (c->sent)
+		tcp_resend(c, c->sent);
+	else
+		tcp_send_syn(c);
 	tcp_timer_set(c, TIMER_RTX, backed_off(c));
 	return true;
 }
@@ -190,8 +193,6 @@ static bool timeout(struct tcp_conn *c)
 {
 	struct tcp *t = c->tcp;
 
-	if (c->state < TCP_ESTABLISHED)
-		return syn_timeout(c);
 	if (c->backoff >= c->how.retries && !is_held_off(c)) {
 		tcp_counted(t, timed_out);
 		tcp_break(c, -ETIMEDOUT);
@@ -265,9 +266,9 @@ static bool rtx_over(struct tcp_conn *c)
 		persist(c);
 		return true;
 	default:
-		if (!c->sent)
-			return true;
-		return timeout(c);
+		if (c->state < TCP_ESTABLISHED)
+			return syn_timeout(c);
+		return !c->sent || timeout(c);
 	}
 }
 
