@@ -270,28 +270,31 @@ static void note_resent(struct tcp_conn *c, struct tcp_seg *s)
 	tcp_counted(t, retransmitted);
 }
 
+static bool emit_again(struct tcp_conn *c, struct tcp_seg *s)
+{
+	const uint32_t room = tcp_room(c);
+	struct outgoing out;
+	uint32_t len;
+
+	if (s->len > room)
+		tcp_seg_split(c, s, room);
+	/* Without a descriptor for the rest the first part of it will be acknowledged. */
+	len = RTE_MIN(s->len, room);
+	prepare(c, &out, s->seq, s->flags & SEG_FIN && len == s->len ? TCP_FIN : 0);
+	if (!s->next)
+		out.flags |= TCP_PSH;
+	if (!tcp_emit(c, &out, s->buf, s->off, len))
+		return false;
+	acknowledged(c);
+	return true;
+}
+
 bool tcp_resend(struct tcp_conn *c, struct tcp_seg *s)
 {
-	struct outgoing out;
-	bool done;
-
-	if (!s)
+	if (!s || !(s->flags & SEG_SYN ? emit_syn(c) : emit_again(c, s)))
 		return false;
-	if (s->flags & SEG_SYN) {
-		done = emit_syn(c);
-	} else {
-		if (s->len > tcp_room(c) && !tcp_seg_split(c, s, tcp_room(c)))
-			return false;
-		prepare(c, &out, s->seq, s->flags & SEG_FIN ? TCP_FIN : 0);
-		if (!s->next)
-			out.flags |= TCP_PSH;
-		done = tcp_emit(c, &out, s->buf, s->off, s->len);
-		if (done)
-			acknowledged(c);
-	}
-	if (done)
-		note_resent(c, s);
-	return done;
+	note_resent(c, s);
+	return true;
 }
 
 /* Bytes that congestion control lets go now. */

@@ -76,6 +76,24 @@ static void test_syn_without_descriptor(void **state)
 	assert_true(it.events & TCP_EV_ERROR);
 }
 
+/* The path has become narrower, and there is no descriptor for the rest of a segment. */
+static void test_narrow_path_without_descriptor(void **state)
+{
+	uint8_t dir;
+
+	open_by_peer(&(struct extra){ .mss = 1460 });
+	write_bytes(it.conn, 1460);
+	it.n = 0;
+	tcp_icmp_error(it.tcp, flow_find(it.flows, &it.in, &dir), TCP_ICMP_TOO_BIG, it.iss + 1, 600);
+	tcp_flush(it.tcp);
+	assert_int_equal(it.n, 1);
+	assert_int_equal(last()->seq, 1);
+	assert_int_equal(last()->len, 560);
+	say(TCP_ACK, 1, 561, 65535, 0, NULL);
+	assert_true(wait_for_segment(1000));
+	assert_int_equal(last()->seq, 561);
+}
+
 /* ---- what is taken in ----------------------------------------------------------------------- */
 
 /* A byte a segment and nobody reads: rounding does not let the window grow without end. */
@@ -182,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_reorder_timer_ends),
 		TEST_WITH(test_syn_without_descriptor, no_segments),
+		TEST_WITH(test_narrow_path_without_descriptor, no_segments),
 		TEST(test_window_closes_byte_by_byte),
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
