@@ -34,6 +34,7 @@ const struct tcp_cc_ops tcp_cc_reno = {
 /* beta is 0.7, C is 0.4 (RFC 9438 4.1.2, 4.6, 5). */
 #define BETA_NUM 7
 #define BETA_DEN 10
+#define PAUSE_US 10000 /* that acknowledgements may be delayed by is none */
 
 /* Cube root, rounded down (Newton's iteration from above). */
 static uint32_t cube_root(uint64_t v)

@@ -76,6 +76,25 @@ static void test_syn_without_descriptor(void **state)
 	assert_true(it.events & TCP_EV_ERROR);
 }
 
+/* For minutes there are no buffers, not even for headers: that is nobody's silence. */
+static void test_no_buffer_is_no_time_out(void **state)
+{
+	struct rte_mbuf *own[POOL];
+	unsigned int n = 0;
+
+	open_by_peer(&(struct extra){ .mss = 1460 });
+	write_bytes(it.conn, 1460);
+	while ((own[n] = rte_pktmbuf_alloc(it.pool)))
+		n++;
+	for (unsigned int i = 0; i < 1200; i++)
+		pass(1000);
+	assert_int_equal(it.events & TCP_EV_ERROR, 0);
+	rte_pktmbuf_free_bulk(own, n);
+	assert_true(wait_for_segment(1000));
+	assert_int_equal(last()->seq, 1);
+	assert_int_equal(last()->len, 1460);
+}
+
 /* The path has become narrower, and there is no descriptor for the rest of a segment. */
 static void test_narrow_path_without_descriptor(void **state)
 {
@@ -200,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_reorder_timer_ends),
 		TEST_WITH(test_syn_without_descriptor, no_segments),
+		TEST(test_no_buffer_is_no_time_out),
 		TEST_WITH(test_narrow_path_without_descriptor, no_segments),
 		TEST(test_window_closes_byte_by_byte),
 		TEST(test_fin_at_the_edge),

@@ -204,9 +204,10 @@ static bool timeout(struct tcp_conn *c)
 	c->cwnd = c->mss;
 	c->dupacks = 0;
 	mark_all_lost(c);
-	if (c->backoff < UINT8_MAX)
+	if (!tcp_resend(c, c->sent)) /* for want of a buffer: that was no try */
+		c->mtu_fails -= !!c->mtu_fails;
+	else if (c->backoff < UINT8_MAX)
 		c->backoff++;
-	tcp_resend(c, c->sent);
 	tcp_timer_set(c, TIMER_RTX, backed_off(c));
 	return true;
 }
