@@ -554,15 +554,10 @@ void tcp_ack(struct tcp_conn *c, const struct arrival *a)
 	if (seq_lt(a->ack, c->snd_una))
 		return; /* a newer one has come before */
 	changed = take_window(c, a);
-	if (!c->sent) {
+	/* What was sent again arrives last, and may turn out to have been for nothing. */
+	if (!c->sent && !a->o.sack_blocks && !(c->flags & CONN_PROBED)) {
 		if (changed)
 			tcp_pend(c);
-		/* What was sent again arrives last, and may turn out to have been for nothing. */
-		if (a->o.sack_blocks && (c->flags & CONN_SACK)) {
-			take_sacks(c, a, &n);
-			if (was_spurious(c, a, &n))
-				undo(c);
-		}
 		return;
 	}
 	take_ack(c, a, &n);

@@ -188,6 +188,31 @@ static void test_old_stamp_is_replaced(void **state)
 
 /* ---- congestion ----------------------------------------------------------------------------- */
 
+/* A probe of the tail was for nothing, and the peer says so, after it has acknowledged all. */
+static void test_probe_for_nothing(void **state)
+{
+	struct extra x = { .sack_ok = true, .mss = 1000 };
+	uint32_t before;
+
+	open_from_afar(100, &x);
+	write_bytes(it.conn, 1000);
+	pass(100);
+	say(TCP_ACK, 1, 1001, 65535, 0, NULL);
+	write_bytes(it.conn, 2000);
+	assert_true(wait_for_segment(1000));
+	assert_int_equal(counted(TCP_COUNT_probes), 1);
+	say(TCP_ACK, 1, 3001, 65535, 0, NULL);
+	x.blocks = 1;
+	x.sack[0] = 2001;
+	x.sack[1] = 3001;
+	say(TCP_ACK, 1, 3001, 65535, 0, &x);
+	before = info().cwnd;
+	write_bytes(it.conn, 1000);
+	pass(100);
+	say(TCP_ACK, 1, 4001, 65535, 0, NULL);
+	assert_true(info().cwnd >= before);
+}
+
 /* Both opened at once: the window of the SYN-ACK is not scaled either. */
 static void test_window_of_crossing_syns(void **state)
 {
@@ -225,6 +250,7 @@ int main(void)
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
 		TEST(test_old_stamp_is_replaced),
+		TEST(test_probe_for_nothing),
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),
 	};
