@@ -549,11 +549,13 @@ static void control(struct tcp_conn *c, const struct arrival *a, struct news *n)
 void tcp_ack(struct tcp_conn *c, const struct arrival *a)
 {
 	struct news n = { 0 };
-	bool changed, is_dupack;
+	bool changed, opened, is_dupack;
 
 	if (seq_lt(a->ack, c->snd_una))
 		return; /* a newer one has come before */
+	opened = c->snd_wnd == 0;
 	changed = take_window(c, a);
+	opened &= changed;
 	/* What was sent again arrives last, and may turn out to have been for nothing. */
 	if (!c->sent && !a->o.sack_blocks && !(c->flags & CONN_PROBED)) {
 		if (changed)
@@ -561,6 +563,9 @@ void tcp_ack(struct tcp_conn *c, const struct arrival *a)
 		return;
 	}
 	take_ack(c, a, &n);
+	/* What was sent again found the window closed. */
+	if (opened && c->backoff && c->sent)
+		tcp_mark_lost(c, c->sent);
 	if (a->o.sack_blocks && (c->flags & CONN_SACK))
 		take_sacks(c, a, &n);
 	is_dupack = !n.moved && !changed && arrival_length(a) == 0 && !a->o.sack_blocks;

@@ -113,6 +113,41 @@ static void test_narrow_path_without_descriptor(void **state)
 	assert_int_equal(last()->seq, 561);
 }
 
+/* The window opens by less than is worth a segment; what waits goes soon all the same. */
+static void test_small_window_after_long(void **state)
+{
+	open_by_peer(NULL);
+	write_bytes(it.conn, 1000);
+	say(TCP_ACK, 1, 537, 65535, 0, NULL);
+	say(TCP_ACK, 1, 1001, 0, 0, NULL);
+	write_bytes(it.conn, 1000);
+	for (unsigned int i = 0; i < 30; i++) {
+		assert_true(wait_for_segment(70000));
+		say(TCP_ACK, 1, 1001, 0, 0, NULL);
+	}
+	it.n = 0;
+	say(TCP_ACK, 1, 1001, 100, 0, NULL);
+	assert_true(wait_for_segment(2000));
+	assert_int_equal(last()->len, 100);
+}
+
+/* What was sent found the window closed, and was sent again in vain many times. */
+static void test_window_opens_for_what_was_lost(void **state)
+{
+	open_by_peer(NULL);
+	write_bytes(it.conn, 500);
+	say(TCP_ACK, 1, 1, 0, 0, NULL);
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_true(wait_for_segment(70000));
+		say(TCP_ACK, 1, 1, 0, 0, NULL);
+	}
+	it.n = 0;
+	say(TCP_ACK, 1, 1, 1000, 0, NULL);
+	assert_true(it.n > 0);
+	assert_int_equal(last()->seq, 1);
+	assert_int_equal(last()->len, 500);
+}
+
 /* ---- what is taken in ----------------------------------------------------------------------- */
 
 /* A byte a segment and nobody reads: rounding does not let the window grow without end. */
@@ -246,6 +281,8 @@ int main(void)
 		TEST_WITH(test_syn_without_descriptor, no_segments),
 		TEST(test_no_buffer_is_no_time_out),
 		TEST_WITH(test_narrow_path_without_descriptor, no_segments),
+		TEST(test_small_window_after_long),
+		TEST(test_window_opens_for_what_was_lost),
 		TEST(test_window_closes_byte_by_byte),
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),

@@ -108,7 +108,10 @@ void tcp_sent(struct tcp_conn *c, bool anything)
 		tcp_timer_stop(c, TIMER_RTX);
 		return;
 	}
-	if (c->rtx == RTX_PERSIST && tcp_timer_runs(c, TIMER_RTX))
+	/* But where the window has opened a little, that is not to wait as long as one that has
+	 * not. */
+	if (c->rtx == RTX_PERSIST && tcp_timer_runs(c, TIMER_RTX) &&
+		(c->snd_wnd == 0 || c->backoff == 0))
 		return;
 	/* Something waits, and nothing on its way will bring news. */
 	c->rtx = RTX_PERSIST;
