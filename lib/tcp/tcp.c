@@ -114,6 +114,7 @@ struct tcp *tcp_create(const struct tcp_conf *conf, uint64_t now_us, uint32_t no
 	}
 	wheel_init(&t->wheel, &t->conn[0].timer, sizeof(*t->conn), 0, now_ms);
 	syncookie_init(&t->cookie, &conf->cookie, cookie_period(now_us));
+	tcp_pressure(t);
 	return t;
 
 fail:

@@ -76,6 +76,24 @@ static void test_syn_without_descriptor(void **state)
 	assert_true(it.events & TCP_EV_ERROR);
 }
 
+/* All buffers are taken by what is to be sent, and headers need some, too. */
+static void test_writer_leaves_buffers(void **state)
+{
+	uint8_t data[4000] = { 0 };
+	unsigned int written = 0;
+
+	it.how.sndbuf = 10 << 20;
+	open_by_peer(NULL);
+	while (written < 1000 && tcp_write_copy(it.conn, data, sizeof(data)) == 0)
+		written++;
+	assert_true(written < 1000);
+	it.n = 0;
+	tcp_flush(it.tcp);
+	for (unsigned int i = 0; i < 500 && it.n == 0; i++)
+		pass(10);
+	assert_true(it.n > 0);
+}
+
 /* For minutes there are no buffers, not even for headers: that is nobody's silence. */
 static void test_no_buffer_is_no_time_out(void **state)
 {
@@ -221,6 +239,29 @@ static void test_old_stamp_is_replaced(void **state)
 	assert_int_equal(last()->o.tsecr, x.tsval);
 }
 
+/* Both pools are nearly empty: nothing is taken in until there is room again. */
+static void test_no_buffers_at_all(void **state)
+{
+	struct rte_mbuf *own[POOL], *rx[FRAMES];
+	const unsigned int n_own = POOL * 9 / 10, n_rx = FRAMES * 8 / 10;
+	uint8_t data[1000];
+
+	open_by_peer(NULL);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(it.pool, own, n_own), 0);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(it.rx, rx, n_rx), 0);
+	pass(2);
+	for (uint32_t i = 0; i < 50; i++)
+		say(TCP_ACK, 1 + 1000 * i, 1, 65535, 1000, NULL);
+	assert_int_equal(rte_mempool_avail_count(it.rx), FRAMES - n_rx);
+	rte_pktmbuf_free_bulk(own, n_own);
+	rte_pktmbuf_free_bulk(rx, n_rx);
+	pass(2);
+	say(TCP_ACK, 1, 1, 65535, 1000, NULL);
+	pass(50);
+	assert_int_equal(last()->ack, 1001);
+	assert_int_equal(tcp_read_copy(it.conn, data, sizeof(data)), 1000);
+}
+
 /* ---- congestion ----------------------------------------------------------------------------- */
 
 /* A probe of the tail was for nothing, and the peer says so, after it has acknowledged all. */
@@ -279,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_reorder_timer_ends),
 		TEST_WITH(test_syn_without_descriptor, no_segments),
+		TEST(test_writer_leaves_buffers),
 		TEST(test_no_buffer_is_no_time_out),
 		TEST_WITH(test_narrow_path_without_descriptor, no_segments),
 		TEST(test_small_window_after_long),
@@ -287,6 +329,7 @@ int main(void)
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
 		TEST(test_old_stamp_is_replaced),
+		TEST(test_no_buffers_at_all),
 		TEST(test_probe_for_nothing),
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),

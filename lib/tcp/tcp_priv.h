@@ -60,6 +60,10 @@
 #define RETRY_MS         10   /* for want of a buffer */
 #define STAMP_LIFE_MS    (24u * 86400 * 1000)
 
+/* tcp.pressure */
+#define PRESSURE_PORTS 1 /* their buffers run low: copy out of them */
+#define PRESSURE_OWN   2 /* ours do: windows do not grow, what is out of order is not kept */
+
 /* flow.conn of one in TIME-WAIT. */
 #define TCP_NO_CONN UINT32_MAX
 
@@ -246,7 +250,8 @@ struct tcp {
 	struct tcp_conf conf;
 	uint64_t now_us;
 	uint32_t now_ms;
-	uint8_t pressure; /* 0: buffers are plenty; 1: copy out of the ports'; 2: take nothing in */
+	uint8_t pressure; /* PRESSURE_* */
+	uint32_t copies;  /* buffers that data may take until the pool is looked at again */
 	struct tcp_conn *pending, *pending_tail;
 	struct tcp_conn *free_conn;
 	struct tcp_seg *free_seg;
@@ -437,7 +442,7 @@ void tcp_queue_free(struct tcp_queue *q);
 void tcp_queue_add(
 	struct tcp_queue *q, struct rte_mbuf *head, struct rte_mbuf *tail, uint32_t bytes);
 /* Takes the data of a segment: [a->seq, a->seq + a->len), at least one byte of which is new and in
- * the window. Whether rcv_nxt moved. p becomes PKT_TAKEN. */
+ * the window. Whether rcv_nxt moved. p becomes PKT_TAKEN, or PKT_DROP: there are no buffers. */
 bool tcp_queue_segment(struct tcp_conn *c, struct arrival *a);
 /* What was acknowledged leaves the queue. */
 void tcp_queue_drop(struct tcp_conn *c, uint32_t bytes);

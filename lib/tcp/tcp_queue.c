@@ -5,7 +5,8 @@
  * Full segments stay in the mbufs they came in. Small ones are copied into the tail of what they
  * follow, or out into a buffer of the instance, so that bytes that nobody reads never hold more
  * than a few times their number of the ports' buffers. When those run low everything is copied out;
- * when the instance's own do, nothing more is taken in, and windows stop growing.
+ * when the instance's own do, windows stop growing and nothing is kept out of order; when both do,
+ * nothing is taken in.
  *
  * Of bytes that came twice the first count: what is there is never replaced.
  */
@@ -18,6 +19,12 @@
 
 /* A segment with less than 1 / SMALL of its buffer's room is small. */
 #define SMALL 4
+
+/* A pool of which less than such a part is free runs low; the last part of ours is for headers, for
+ * without them nothing leaves that data waits for. */
+#define LOW_PORTS 4
+#define LOW_OWN   8
+#define HEADERS   16
 
 /* ---- descriptors ---------------------------------------------------------------------------- */
 
@@ -84,13 +91,14 @@ static struct rte_mbuf *take_buffers(struct tcp *t, uint32_t bytes)
 	struct rte_mbuf *first = NULL;
 
 	for (uint32_t room = 0; room < bytes;) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(t->conf.pool);
+		struct rte_mbuf *m = t->copies ? rte_pktmbuf_alloc(t->conf.pool) : NULL;
 
 		if (!m) {
 			tcp_counted(t, no_buffer);
 			free_chain(first);
 			return NULL;
 		}
+		t->copies--;
 		m->next = first;
 		first = m;
 		room += rte_pktmbuf_tailroom(m);
@@ -179,19 +187,18 @@ void tcp_queue_settle(struct tcp_conn *c)
 
 /* ---- pressure ------------------------------------------------------------------------------- */
 
-/* Whether less than 1 / part of a pool is free. */
-static bool is_low(const struct rte_mempool *pool, unsigned int part)
-{
-	return rte_mempool_avail_count(pool) < pool->size / part;
-}
-
 void tcp_pressure(struct tcp *t)
 {
+	const struct rte_mempool *own = t->conf.pool, *rx = t->conf.rx;
+	const unsigned int free = rte_mempool_avail_count(own), headers = own->size / HEADERS;
+
 	t->pressure_ms = t->now_ms;
-	if (is_low(t->conf.pool, 8))
-		t->pressure = 2;
-	else
-		t->pressure = t->conf.rx && is_low(t->conf.rx, 4);
+	t->pressure = 0;
+	if (free < own->size / LOW_OWN)
+		t->pressure |= PRESSURE_OWN;
+	if (rx && rte_mempool_avail_count(rx) < rx->size / LOW_PORTS)
+		t->pressure |= PRESSURE_PORTS;
+	t->copies = free > headers ? free - headers : 0;
 }
 
 /* ---- what came ------------------------------------------------------------------------------ */
@@ -493,6 +500,10 @@ bool tcp_queue_segment(struct tcp_conn *c, struct arrival *a)
 	uint32_t seq = a->seq;
 	struct tcp_queue q;
 
+	if (t->pressure == (PRESSURE_PORTS | PRESSURE_OWN)) {
+		pkt_drop(a->p, DROP_tcp_no_room);
+		return false;
+	}
 	note_duplicate(c, a);
 	payload(a, &q);
 	if (seq_lt(seq, c->rcv_nxt)) {
@@ -503,7 +514,7 @@ bool tcp_queue_segment(struct tcp_conn *c, struct arrival *a)
 		cut_back(&q, c->rcv_adv - seq);
 	if (seq != c->rcv_nxt) {
 		tcp_counted(t, out_of_order);
-		if (t->pressure == 2)
+		if (t->pressure & PRESSURE_OWN)
 			tcp_queue_free(&q);
 		else
 			keep_out_of_order(c, seq, &q);
