@@ -239,6 +239,15 @@ static void test_old_stamp_is_replaced(void **state)
 	assert_int_equal(last()->o.tsecr, x.tsval);
 }
 
+/* Bytes here and there, with gaps: they are not what the ports' buffers are held for. */
+static void test_runs_are_copied_out(void **state)
+{
+	open_by_peer(NULL);
+	for (uint32_t i = 0; i < 60; i++)
+		say(TCP_ACK, 101 + 2 * i, 1, 65535, 1, NULL);
+	assert_int_equal(rte_mempool_avail_count(it.rx), FRAMES);
+}
+
 /* Both pools are nearly empty: nothing is taken in until there is room again. */
 static void test_no_buffers_at_all(void **state)
 {
@@ -329,6 +338,7 @@ int main(void)
 		TEST(test_fin_at_the_edge),
 		TEST(test_old_data_with_fin_after_close),
 		TEST(test_old_stamp_is_replaced),
+		TEST(test_runs_are_copied_out),
 		TEST(test_no_buffers_at_all),
 		TEST(test_probe_for_nothing),
 		TEST(test_window_of_crossing_syns),

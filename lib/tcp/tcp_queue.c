@@ -270,7 +270,8 @@ static bool join(struct tcp_conn *c, struct tcp_queue *to, struct tcp_queue *q)
 	struct tcp *t = c->tcp;
 	const bool small = q->bytes < q->head->buf_len / SMALL;
 
-	if (!(small && to->tail) && !t->pressure)
+	/* What is next is perhaps read at once: tcp_queue_settle(). */
+	if (!(small && (to->tail || to != &c->rcv)) && !(t->pressure & PRESSURE_PORTS))
 		return false;
 	if (copy_chain(t, to, q->head, 0, q->bytes) < 0)
 		return false;
