@@ -190,20 +190,24 @@ static uint32_t load(const uint8_t *p)
 	return rte_be_to_cpu_32(v);
 }
 
-/* Where a packet was cut up by the device, a part of it may have arrived: whether s begins with
- * what has, and nothing else is in it. */
+/* Where the device cut a packet up, a part of it may have arrived. No segment was as short as this
+ * part would be, unless it was the last: a peer cannot have us keep account of bytes. */
+static bool may_split(const struct tcp_conn *c, const struct tcp_seg *s, uint32_t len)
+{
+	return s->len > c->mss && len < s->len && len >= c->mss / 4u;
+}
+
+/* Whether s begins with what has arrived, and nothing else is in it. */
 static bool is_covered(struct tcp_conn *c, struct tcp_seg *s, uint32_t start, uint32_t end)
 {
-	const bool many = s->len > c->mss;
-
 	if (seq_lt(s->seq, start)) {
-		if (many && seq_lt(start, s->seq + s->len))
+		if (may_split(c, s, start - s->seq))
 			tcp_seg_split(c, s, start - s->seq);
 		return false; /* the next one may be */
 	}
 	if (seq_le(seg_end(s), end))
 		return true;
-	return many && seq_lt(end, s->seq + s->len) && tcp_seg_split(c, s, end - s->seq);
+	return may_split(c, s, end - s->seq) && tcp_seg_split(c, s, end - s->seq);
 }
 
 static void sack_block(

@@ -206,7 +206,7 @@ static bool emit_syn(struct tcp_conn *c)
 
 void tcp_send_syn(struct tcp_conn *c)
 {
-	struct tcp_seg *s = tcp_seg_take(c->tcp);
+	struct tcp_seg *s = tcp_seg_take(c->tcp, 0);
 
 	if (c->state == TCP_SYN_RECEIVED)
 		c->rcv_adv = c->rcv_nxt;
@@ -226,7 +226,7 @@ void tcp_send_syn(struct tcp_conn *c)
 
 bool tcp_seg_split(struct tcp_conn *c, struct tcp_seg *s, uint32_t len)
 {
-	struct tcp_seg *rest = tcp_seg_take(c->tcp);
+	struct tcp_seg *rest = tcp_seg_take(c->tcp, 0);
 	uint32_t off = s->off + len;
 
 	if (!rest)
@@ -351,7 +351,7 @@ static bool send_next(struct tcp_conn *c, uint32_t len)
 {
 	struct tcp *t = c->tcp;
 	const bool last = len == conn_unsent(c), fin = last && (c->flags & CONN_FIN);
-	struct tcp_seg *s = tcp_seg_take(t);
+	struct tcp_seg *s = tcp_seg_take(t, c->n_sent);
 	struct outgoing out;
 
 	if (!s) {

@@ -42,6 +42,11 @@ static void test_reorder_timer_ends(void **state)
 	assert_int_equal(last()->seq, 1001);
 }
 
+static void few_segments(struct tcp_conf *conf)
+{
+	conf->max_segments = 64;
+}
+
 static void no_segments(struct tcp_conf *conf)
 {
 	conf->max_segments = 1;
@@ -271,6 +276,65 @@ static void test_no_buffers_at_all(void **state)
 	assert_int_equal(tcp_read_copy(it.conn, data, sizeof(data)), 1000);
 }
 
+/* ---- descriptors ---------------------------------------------------------------------------- */
+
+/* One connection has sent much that nobody acknowledges; others can still send. */
+static void test_descriptors_are_shared(void **state)
+{
+	const struct extra small = { .mss = 64 };
+	uint32_t acked = 1;
+	struct tcp_stats s;
+
+	open_by_peer(&small);
+	for (unsigned int i = 0; i < 8; i++) {
+		write_bytes(it.conn, 4000 - info().unsent);
+		acked += info().unacked;
+		if (i < 7)
+			say(TCP_ACK, 1, acked, 65535, 0, NULL);
+	}
+	tcp_stats(it.tcp, &s);
+	assert_in_range(s.segments, 12, 20);
+	it.in.sport = rte_cpu_to_be_16(1001);
+	open_by_peer(&small);
+	it.n = 0;
+	write_bytes(it.conn, 640);
+	assert_int_equal(it.n, 10);
+}
+
+static void segmenting(struct tcp_conf *conf)
+{
+	conf->offload = true;
+	conf->segmentation = 60000;
+	conf->max_segments = 4096;
+}
+
+/* Reports of single bytes do not cut what was sent into as many pieces. */
+static void test_reports_of_bytes(void **state)
+{
+	struct extra x = { .sack_ok = true, .mss = 1000, .wscale = 8 };
+	struct tcp_stats s;
+	uint32_t acked = 1;
+
+	it.how.sndbuf = 200000;
+	open_by_peer(&x);
+	/* Let the window grow, so that packets are large. */
+	for (unsigned int i = 0; i < 12; i++) {
+		write_bytes(it.conn, 60000 - info().unsent);
+		pass(10);
+		acked += info().unacked;
+		say(TCP_ACK, 1, acked, 65535, 0, NULL);
+	}
+	write_bytes(it.conn, 60000 - info().unsent);
+	x.blocks = 1;
+	for (uint32_t i = 1; i < 3000; i += 2) {
+		x.sack[0] = acked + i;
+		x.sack[1] = acked + i + 1;
+		say(TCP_ACK, 1, acked, 65535, 0, &x);
+	}
+	tcp_stats(it.tcp, &s);
+	assert_true(s.segments < 300);
+}
+
 /* ---- congestion ----------------------------------------------------------------------------- */
 
 /* A probe of the tail was for nothing, and the peer says so, after it has acknowledged all. */
@@ -340,6 +404,8 @@ int main(void)
 		TEST(test_old_stamp_is_replaced),
 		TEST(test_runs_are_copied_out),
 		TEST(test_no_buffers_at_all),
+		TEST_WITH(test_descriptors_are_shared, few_segments),
+		TEST_WITH(test_reports_of_bytes, segmenting),
 		TEST(test_probe_for_nothing),
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),

@@ -56,6 +56,7 @@
 #define MSS_MIN          64 /* less is not believed */
 #define SACKS_MAX        4
 #define HOLES_MAX        512  /* runs that a connection holds out of order */
+#define SEGMENTS_SURE    16   /* descriptors of a list, however few are left */
 #define RESETS_PER_S     1000 /* to segments of no connection */
 #define RETRY_MS         10   /* for want of a buffer */
 #define STAMP_LIFE_MS    (24u * 86400 * 1000)
@@ -436,7 +437,8 @@ void tcp_timer_fire(struct tcp_conn *c);
 
 /* ---- tcp_queue.c ---------------------------------------------------------------------------- */
 
-struct tcp_seg *tcp_seg_take(struct tcp *t);
+/* NULL: there is none, or few are left and the connection's list has many: `have`. */
+struct tcp_seg *tcp_seg_take(struct tcp *t, uint32_t have);
 void tcp_seg_give(struct tcp *t, struct tcp_seg *s);
 void tcp_queue_free(struct tcp_queue *q);
 void tcp_queue_add(

@@ -28,11 +28,11 @@
 
 /* ---- descriptors ---------------------------------------------------------------------------- */
 
-struct tcp_seg *tcp_seg_take(struct tcp *t)
+struct tcp_seg *tcp_seg_take(struct tcp *t, uint32_t have)
 {
 	struct tcp_seg *s = t->free_seg;
 
-	if (unlikely(!s))
+	if (unlikely(!s || (have >= SEGMENTS_SURE && have > (t->conf.max_segments - t->n_segs) / 4)))
 		return NULL;
 	t->free_seg = s->next;
 	t->n_segs++;
@@ -365,7 +365,7 @@ static void close_gap(struct tcp_conn *c, struct tcp_seg *s)
 static struct tcp_seg *insert_run(
 	struct tcp_conn *c, struct tcp_seg *before, uint32_t seq, const struct tcp_queue *q)
 {
-	struct tcp_seg *s = c->n_ooo < HOLES_MAX ? tcp_seg_take(c->tcp) : NULL;
+	struct tcp_seg *s = c->n_ooo < HOLES_MAX ? tcp_seg_take(c->tcp, c->n_ooo) : NULL;
 
 	if (!s)
 		return NULL;
