@@ -249,7 +249,7 @@ static void take_sacks(struct tcp_conn *c, const struct arrival *a, struct news 
 	if (is_duplicate_report(at, a->o.sack_blocks, a)) {
 		n->duplicate = true;
 		tcp_counted(c->tcp, dsacks_in);
-		if (c->undo_left > 0)
+		if (c->undo_left > 0 && seq_lt(c->undo_una, load(at + 4)))
 			c->undo_left--;
 		adapt_reorder(c);
 		i = 1;

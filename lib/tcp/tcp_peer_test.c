@@ -362,6 +362,30 @@ static void test_probe_for_nothing(void **state)
 	assert_true(info().cwnd >= before);
 }
 
+/* A duplicate of what was sent before the loss says nothing of it. */
+static void test_report_of_something_else(void **state)
+{
+	struct extra x = { .sack_ok = true, .mss = 1000 };
+
+	open_from_afar(100, &x);
+	write_bytes(it.conn, 1000);
+	pass(100);
+	say(TCP_ACK, 1, 1001, 65535, 0, NULL);
+	write_bytes(it.conn, 5000);
+	pass(100);
+	x.blocks = 1;
+	x.sack[0] = 2001;
+	x.sack[1] = 6001;
+	say(TCP_ACK, 1, 1001, 65535, 0, &x);
+	assert_true(info().recovering);
+	pass(100);
+	say(TCP_ACK, 1, 6001, 65535, 0, NULL);
+	x.sack[0] = 1;
+	x.sack[1] = 1001;
+	say(TCP_ACK, 1, 6001, 65535, 0, &x);
+	assert_int_equal(counted(TCP_COUNT_undone), 0);
+}
+
 /* Both opened at once: the window of the SYN-ACK is not scaled either. */
 static void test_window_of_crossing_syns(void **state)
 {
@@ -407,6 +431,7 @@ int main(void)
 		TEST_WITH(test_descriptors_are_shared, few_segments),
 		TEST_WITH(test_reports_of_bytes, segmenting),
 		TEST(test_probe_for_nothing),
+		TEST(test_report_of_something_else),
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),
 	};
