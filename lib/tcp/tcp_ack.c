@@ -73,7 +73,8 @@ static void take_rtt(struct tcp_conn *c, const struct arrival *a, const struct n
 	/* Karn's algorithm: until a round trip is known again (RFC 6298 3, 5.7). */
 	c->rto_ms = (uint32_t)RTE_MIN(doubled, (uint64_t)RTO_MAX_MS);
 
-	if (n->has_rtt) {
+	/* What was acknowledged with something that was sent again has perhaps waited for it. */
+	if (n->has_rtt && !n->again) {
 		tcp_rtt_sample(c, now_us - n->first_us);
 		keep_min_rtt(c, now_us - n->last_us);
 	} else if (n->moved && (c->flags & CONN_STAMPS) && a->o.has_timestamp && a->o.tsecr) {

@@ -386,6 +386,21 @@ static void test_report_of_something_else(void **state)
 	assert_int_equal(counted(TCP_COUNT_undone), 0);
 }
 
+/* What was acknowledged with something sent again waited for it: that is no round trip. */
+static void test_round_trip_behind_a_loss(void **state)
+{
+	open_from_afar(20, &(struct extra){ .mss = 1000 });
+	write_bytes(it.conn, 1000);
+	pass(20);
+	say(TCP_ACK, 1, 1001, 65535, 0, NULL);
+	write_bytes(it.conn, 2000);
+	it.n = 0;
+	assert_true(wait_for_segment(1000)); /* the first again */
+	pass(20);
+	say(TCP_ACK, 1, 3001, 65535, 0, NULL);
+	assert_int_equal(info().srtt_us, 20000);
+}
+
 /* Both opened at once: the window of the SYN-ACK is not scaled either. */
 static void test_window_of_crossing_syns(void **state)
 {
@@ -432,6 +447,7 @@ int main(void)
 		TEST_WITH(test_reports_of_bytes, segmenting),
 		TEST(test_probe_for_nothing),
 		TEST(test_report_of_something_else),
+		TEST(test_round_trip_behind_a_loss),
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),
 	};
