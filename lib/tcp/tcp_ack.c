@@ -373,7 +373,7 @@ void tcp_enter_recovery(struct tcp_conn *c, enum recovery how)
 	c->recovery = (uint8_t)how;
 	c->recover = c->snd_nxt;
 	c->prr_delivered = c->prr_out = 0;
-	c->recover_fs = RTE_MAX(c->pipe + c->sacked, 1u);
+	c->recover_fs = RTE_MAX(c->snd_nxt - c->snd_una - c->sacked, 1u);
 	c->flags &= ~CONN_PROBED;
 	if (c->flags & CONN_ECN)
 		c->flags |= CONN_CWR;

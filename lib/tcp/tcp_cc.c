@@ -20,7 +20,7 @@ static void reno_acked(struct tcp_conn *c, uint32_t bytes)
 static uint32_t reno_reduce(struct tcp_conn *c)
 {
 	c->cc.left = 0;
-	return RTE_MAX((c->pipe + c->sacked) / 2, 2u * c->mss);
+	return RTE_MAX((c->snd_nxt - c->snd_una) / 2, 2u * c->mss);
 }
 
 const struct tcp_cc_ops tcp_cc_reno = {

@@ -401,6 +401,23 @@ static void test_round_trip_behind_a_loss(void **state)
 	assert_int_equal(info().srtt_us, 20000);
 }
 
+/* Half of what was on its way, lost or not (RFC 5681 3.1). */
+static void test_half_of_the_flight(void **state)
+{
+	struct extra x = { .sack_ok = true, .mss = 1000 };
+
+	it.how.cc = &tcp_cc_reno;
+	open_from_afar(100, &x);
+	write_bytes(it.conn, 10000);
+	pass(100);
+	x.blocks = 1;
+	x.sack[0] = 6001;
+	x.sack[1] = 10001;
+	say(TCP_ACK, 1, 1, 65535, 0, &x);
+	assert_true(info().recovering);
+	assert_int_equal(info().ssthresh, 5000);
+}
+
 /* Both opened at once: the window of the SYN-ACK is not scaled either. */
 static void test_window_of_crossing_syns(void **state)
 {
@@ -448,6 +465,7 @@ int main(void)
 		TEST(test_probe_for_nothing),
 		TEST(test_report_of_something_else),
 		TEST(test_round_trip_behind_a_loss),
+		TEST(test_half_of_the_flight),
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),
 	};
