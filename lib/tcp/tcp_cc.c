@@ -58,7 +58,7 @@ static void cubic_begin(struct tcp_conn *c)
 	const uint32_t gap = s->w_max > c->cwnd ? s->w_max - c->cwnd : 0;
 
 	s->epoch_us = c->tcp->now_us;
-	s->begin = s->w_est = c->cwnd;
+	s->w_est = c->cwnd;
 	s->left = 0;
 	if (gap == 0)
 		s->w_max = c->cwnd;
@@ -88,12 +88,24 @@ static void cubic_estimate(struct tcp_conn *c, uint32_t bytes)
 	s->w_est += (uint32_t)(step * c->mss / RTE_MAX(c->cwnd, 1u));
 }
 
+/* Time in which the window was not used up does not count (4.2, 5.8). */
+static void cubic_pause(struct tcp_conn *c)
+{
+	struct tcp_cc_state *s = &c->cc;
+	const uint64_t now = c->tcp->now_us;
+
+	if (s->epoch_us && now - s->grown_us > 2ull * c->srtt_us + PAUSE_US)
+		s->epoch_us += now - s->grown_us - c->srtt_us;
+	s->grown_us = now;
+}
+
 static void cubic_acked(struct tcp_conn *c, uint32_t bytes)
 {
 	struct tcp_cc_state *s = &c->cc;
 	uint32_t target;
 	uint64_t step;
 
+	cubic_pause(c);
 	if (s->epoch_us == 0)
 		cubic_begin(c);
 	cubic_estimate(c, bytes);

@@ -14,10 +14,10 @@ struct tcp_conn;
 /* What an algorithm keeps for a connection; all zero at first. */
 struct tcp_cc_state {
 	uint64_t epoch_us; /* when this stage of congestion avoidance began; 0: it has not */
+	uint64_t grown_us; /* when the window last grew, or might have */
 	uint32_t w_max;    /* bytes: the window before the last reduction */
 	uint32_t k_ms;     /* until the cubic is at w_max again */
 	uint32_t w_est;    /* bytes: what Reno would have */
-	uint32_t begin;    /* bytes: the window when the stage began */
 	uint32_t prior;    /* bytes: the window just before the last reduction */
 	uint32_t left;     /* bytes acknowledged that did not make a whole step */
 };

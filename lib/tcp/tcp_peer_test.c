@@ -441,6 +441,45 @@ static void test_nothing_unsent_after_fin(void **state)
 	assert_int_equal(info().unsent, 0);
 }
 
+/* One flight of all that the window lets go, and its acknowledgement 50 ms later. */
+static void round_trip(uint32_t *at)
+{
+	write_bytes(it.conn, 200000 - info().unsent);
+	pass(50);
+	*at += info().unacked;
+	say(TCP_ACK, 1, *at, 65535, 0, NULL);
+}
+
+/* A pause is no time in which CUBIC's window grows (RFC 9438 4.2). */
+static void test_cubic_pauses(void **state)
+{
+	struct extra x = { .sack_ok = true, .mss = 1000, .wscale = 8 };
+	uint32_t at = 1, before;
+
+	open_from_afar(50, &x);
+	for (unsigned int i = 0; i < 4; i++)
+		round_trip(&at);
+	write_bytes(it.conn, 200000 - info().unsent);
+	pass(50);
+	before = info().cwnd;
+	x.blocks = 1;
+	x.sack[0] = at + 1000;
+	x.sack[1] = at + info().unacked;
+	say(TCP_ACK, 1, at, 65535, 0, &x); /* the first is lost */
+	for (unsigned int i = 0; i < 4; i++)
+		round_trip(&at);
+	assert_in_range(info().cwnd, before / 2, before);
+	while (info().unacked) {
+		pass(50);
+		at += info().unacked;
+		say(TCP_ACK, 1, at, 65535, 0, NULL);
+	}
+	pass(60000);
+	for (unsigned int i = 0; i < 12; i++)
+		round_trip(&at);
+	assert_in_range(info().cwnd, before / 2, before * 11 / 10);
+}
+
 #define TEST(f)         cmocka_unit_test_setup_teardown(f, begin, end)
 #define TEST_WITH(f, c) cmocka_unit_test_prestate_setup_teardown(f, begin, end, c)
 
@@ -468,6 +507,7 @@ int main(void)
 		TEST(test_half_of_the_flight),
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),
+		TEST(test_cubic_pauses),
 	};
 
 	test_eal_init();
