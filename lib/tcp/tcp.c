@@ -275,10 +275,10 @@ unsigned int tcp_flush(struct tcp *t)
 /* RFC 6528 3: a clock of 4 microseconds and a keyed hash of the tuple. */
 uint32_t tcp_isn(const struct tcp *t, const struct tuple *in)
 {
-	struct {
+	const struct {
 		struct addr a[2];
-		rte_be16_t port[2];
-	} of = { { in->src, in->dst }, { in->sport, in->dport } };
+		uint64_t ports; /* no room between that is not set */
+	} of = { { in->src, in->dst }, (uint64_t)in->sport << 16 | in->dport };
 
 	return (uint32_t)hash_siphash(&t->conf.secret, &of, sizeof(of)) +
 	       (uint32_t)(t->now_us >> 2);
@@ -293,7 +293,7 @@ uint16_t tcp_mss_of(const struct tcp *t, const struct tcp_how *how, const struct
 	if (mtu <= headers)
 		return 0;
 	mss = RTE_MAX(mtu - headers, MSS_MIN);
-	return how->mss ? RTE_MIN(mss, how->mss) : mss;
+	return how->mss ? RTE_MIN(mss, RTE_MAX(how->mss, MSS_MIN)) : mss;
 }
 
 void tcp_set_mss(struct tcp_conn *c)

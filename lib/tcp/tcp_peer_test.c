@@ -136,6 +136,19 @@ static void test_narrow_path_without_descriptor(void **state)
 	assert_int_equal(last()->seq, 561);
 }
 
+/* A size of segments that leaves nothing beside the options. */
+static void test_tiny_segments(void **state)
+{
+	const struct extra x = { .stamps = true, .tsval = 1 };
+
+	it.how.mss = 10;
+	open_by_peer(&x);
+	it.n = 0;
+	write_bytes(it.conn, 52);
+	assert_int_equal(it.n, 1);
+	assert_int_equal(last()->len, 52);
+}
+
 /* The window opens by less than is worth a segment; what waits goes soon all the same. */
 static void test_small_window_after_long(void **state)
 {
@@ -491,6 +504,7 @@ int main(void)
 		TEST(test_writer_leaves_buffers),
 		TEST(test_no_buffer_is_no_time_out),
 		TEST_WITH(test_narrow_path_without_descriptor, no_segments),
+		TEST(test_tiny_segments),
 		TEST(test_small_window_after_long),
 		TEST(test_window_opens_for_what_was_lost),
 		TEST(test_window_closes_byte_by_byte),
