@@ -216,8 +216,9 @@ static bool data_came(struct tcp_conn *c, struct arrival *a)
 	struct tcp *t = c->tcp;
 	bool moved;
 
+	/* Nothing comes after its FIN. */
 	if (c->state != TCP_ESTABLISHED && c->state != TCP_FIN_WAIT_1 && c->state != TCP_FIN_WAIT_2)
-		return true; /* after its FIN */
+		return true;
 	if (seq_le(a->seq + a->len, c->rcv_nxt)) { /* it has come before, but for a FIN */
 		tcp_counted(t, duplicates);
 		c->dsack[0] = a->seq;

@@ -12,9 +12,9 @@
 static uint32_t right_edge(const struct tcp_conn *c)
 {
 	const uint32_t held = c->rcv.bytes;
-	const uint32_t room =
-		c->how.rcvbuf > held && !(c->tcp->pressure & PRESSURE_OWN) ? c->how.rcvbuf - held
-									   : 0;
+	const uint32_t room = c->how.rcvbuf > held && !(c->tcp->pressure & PRESSURE_OWN)
+				      ? c->how.rcvbuf - held
+				      : 0;
 	const uint32_t most = (uint32_t)UINT16_MAX << c->rcv_wscale;
 
 	return seq_max(c->rcv_adv, c->rcv_nxt + RTE_MIN(room, most));

@@ -126,7 +126,8 @@ static void test_narrow_path_without_descriptor(void **state)
 	open_by_peer(&(struct extra){ .mss = 1460 });
 	write_bytes(it.conn, 1460);
 	it.n = 0;
-	tcp_icmp_error(it.tcp, flow_find(it.flows, &it.in, &dir), TCP_ICMP_TOO_BIG, it.iss + 1, 600);
+	tcp_icmp_error(
+		it.tcp, flow_find(it.flows, &it.in, &dir), TCP_ICMP_TOO_BIG, it.iss + 1, 600);
 	tcp_flush(it.tcp);
 	assert_int_equal(it.n, 1);
 	assert_int_equal(last()->seq, 1);

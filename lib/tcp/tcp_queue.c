@@ -30,9 +30,10 @@
 
 struct tcp_seg *tcp_seg_take(struct tcp *t, uint32_t have)
 {
+	const uint32_t left = t->conf.max_segments - t->n_segs;
 	struct tcp_seg *s = t->free_seg;
 
-	if (unlikely(!s || (have >= SEGMENTS_SURE && have > (t->conf.max_segments - t->n_segs) / 4)))
+	if (unlikely(!s || (have >= SEGMENTS_SURE && have > left / 4)))
 		return NULL;
 	t->free_seg = s->next;
 	t->n_segs++;

@@ -18,10 +18,10 @@
 #include "tcp/tcp.h"
 #include "test_eal.h"
 
-#define POOL      256
-#define FRAMES    512
-#define SENT_MAX  4096
-#define PEER_ISS  0xfffff000u
+#define POOL     256
+#define FRAMES   512
+#define SENT_MAX 4096
+#define PEER_ISS 0xfffff000u
 
 /* In place of lib/net's. */
 void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason)
@@ -31,7 +31,6 @@ void net_drop(struct net_worker *w, struct rte_mbuf *m, enum drop_reason reason)
 
 /* What the instance sent, numbers relative to what was first on either side. */
 struct sent {
-	uint64_t at_us;
 	uint32_t seq, ack, len, wnd;
 	uint16_t port; /* the peer's */
 	uint8_t flags;
@@ -57,15 +56,15 @@ static struct bench it;
 
 /* ---- what it sends -------------------------------------------------------------------------- */
 
-static inline void output(void *arg, struct rte_mbuf *m, const struct addr *dst, struct tcp_hop *hop)
+static inline void output(
+	void *arg, struct rte_mbuf *m, const struct addr *dst, struct tcp_hop *hop)
 {
 	const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, 20);
 	struct sent *s = &it.sent[it.n % SENT_MAX];
 
 	if (tcp->tcp_flags & TCP_SYN)
 		it.iss = rte_be_to_cpu_32(tcp->sent_seq);
-	*s = (struct sent){ .at_us = it.now_us,
-		.seq = rte_be_to_cpu_32(tcp->sent_seq) - it.iss,
+	*s = (struct sent){ .seq = rte_be_to_cpu_32(tcp->sent_seq) - it.iss,
 		.ack = rte_be_to_cpu_32(tcp->recv_ack) - PEER_ISS,
 		.len = m->pkt_len - 20 - (uint32_t)(tcp->data_off >> 4) * 4,
 		.wnd = rte_be_to_cpu_16(tcp->rx_win),
@@ -243,6 +242,7 @@ static inline int begin(void **state)
 	const struct flow_conf flows = { .max_v4 = 64, .max_v6 = 8, .socket = SOCKET_ID_ANY };
 	struct tcp_conf conf = tcp_conf_defaults;
 	struct rte_mempool *pool = it.pool, *rx = it.rx;
+	void (*change)(struct tcp_conf *) = *state;
 
 	it = (struct bench){ .pool = pool, .rx = rx, .now_us = 1000000, .mtu = 1500 };
 	it.how = tcp_how_defaults;
@@ -259,8 +259,8 @@ static inline int begin(void **state)
 	conf.pool = it.pool;
 	conf.rx = it.rx;
 	conf.net = &net_ops;
-	if (*state)
-		((void (*)(struct tcp_conf *))*state)(&conf);
+	if (change)
+		change(&conf);
 	it.tcp = tcp_create(&conf, it.now_us, 1000);
 	assert_non_null(it.tcp);
 	return 0;
