@@ -149,6 +149,7 @@ unsigned int tcp_advance(struct tcp *t, uint64_t now_us, uint32_t now_ms, unsign
 	unsigned int n;
 
 	t->now_us = now_us;
+	t->reused = NULL;
 	if (now_ms != t->now_ms) {
 		t->now_ms = now_ms;
 		syncookie_advance(&t->cookie, cookie_period(now_us));
@@ -180,12 +181,15 @@ void tcp_input(struct tcp *t, struct pkt *p, struct flow *f, const struct tcp_li
 		return;
 	tcp_counted(t, segments_in);
 	tcp_options_read(p->l4, &a.o);
-	if (!f)
+	if (!f) {
+		t->behind = p->mbuf == t->reused;
 		tcp_listen_input(t, &a, listener);
-	else if (f->state != TCP_TIME_WAIT)
+		t->behind = false;
+	} else if (f->state != TCP_TIME_WAIT) {
 		tcp_conn_input(&t->conn[f->conn], &a);
-	else if (!tcp_wait_input(t, &a, f))
+	} else if (!tcp_wait_input(t, &a, f)) {
 		return;
+	}
 	if (p->verdict == PKT_GO) {
 		rte_pktmbuf_free(p->mbuf);
 		p->verdict = PKT_TAKEN;
@@ -272,16 +276,18 @@ unsigned int tcp_flush(struct tcp *t)
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-/* RFC 6528 3: a clock of 4 microseconds and a keyed hash of the tuple. */
+/* RFC 6528 3: a clock of 4 microseconds and a keyed hash of the tuple. Behind the numbers of one in
+ * TIME-WAIT whose place it takes, which may have been faster than the clock (RFC 6191 2). */
 uint32_t tcp_isn(const struct tcp *t, const struct tuple *in)
 {
 	const struct {
 		struct addr a[2];
 		uint64_t ports; /* no room between that is not set */
 	} of = { { in->src, in->dst }, (uint64_t)in->sport << 16 | in->dport };
+	const uint32_t isn = (uint32_t)hash_siphash(&t->conf.secret, &of, sizeof(of)) +
+			     (uint32_t)(t->now_us >> 2);
 
-	return (uint32_t)hash_siphash(&t->conf.secret, &of, sizeof(of)) +
-	       (uint32_t)(t->now_us >> 2);
+	return t->behind ? seq_max(isn, t->reused_nxt) : isn;
 }
 
 uint16_t tcp_mss_of(const struct tcp *t, const struct tcp_how *how, const struct addr *peer)

@@ -197,6 +197,8 @@ bool tcp_wait_input(struct tcp *t, struct arrival *a, struct flow *f)
 	}
 	if ((a->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && is_newer(a, f, wait)) {
 		tcp_counted(t, time_wait_reused);
+		t->reused = a->p->mbuf;
+		t->reused_nxt = wait->snd_nxt;
 		tcp_flow_close(t, f);
 		return false;
 	}

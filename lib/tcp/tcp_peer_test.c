@@ -494,6 +494,30 @@ static void test_cubic_pauses(void **state)
 	assert_in_range(info().cwnd, before / 2, before * 11 / 10);
 }
 
+/* One that sent faster than the clock of numbers goes ends, and begins again. */
+static void test_numbers_after_time_wait(void **state)
+{
+	uint32_t at = 1, iss;
+
+	open_by_peer(&(struct extra){ .mss = 1460, .wscale = 8 });
+	for (unsigned int i = 0; i < 40; i++) {
+		pass(1);
+		write_bytes(it.conn, 100000);
+		while (info().unacked) {
+			at += info().unacked;
+			say(TCP_ACK, 1, at, 65535, 0, NULL);
+		}
+	}
+	tcp_close(it.conn);
+	tcp_flush(it.tcp);
+	say(TCP_ACK | TCP_FIN, 1, at + 1, 65535, 0, NULL);
+	iss = it.iss;
+	say(TCP_SYN, 100, 0, 65535, 0, NULL);
+	assert_int_equal(counted(TCP_COUNT_time_wait_reused), 1);
+	assert_int_equal(last()->flags, TCP_SYN | TCP_ACK);
+	assert_true((int32_t)(it.iss - (iss + at)) > 0);
+}
+
 #define TEST(f)         cmocka_unit_test_setup_teardown(f, begin, end)
 #define TEST_WITH(f, c) cmocka_unit_test_prestate_setup_teardown(f, begin, end, c)
 
@@ -523,6 +547,7 @@ int main(void)
 		TEST(test_window_of_crossing_syns),
 		TEST(test_nothing_unsent_after_fin),
 		TEST(test_cubic_pauses),
+		TEST(test_numbers_after_time_wait),
 	};
 
 	test_eal_init();

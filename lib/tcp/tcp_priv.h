@@ -260,9 +260,12 @@ struct tcp {
 	struct tcp_seg *seg;   /* [max_segments] */
 	uint32_t n_conns, n_half_open, n_orphans, n_time_wait, n_segs;
 	uint32_t reset_ms, reset_tokens;
-	uint32_t pressure_ms; /* when it was last looked at */
-	uint32_t cookie_ms;   /* when the last cookie was sent, */
-	bool cookies;         /* if one was */
+	uint32_t pressure_ms;          /* when it was last looked at */
+	uint32_t cookie_ms;            /* when the last cookie was sent, */
+	bool cookies;                  /* if one was */
+	bool behind;                   /* the SYN at hand is this one: */
+	const struct rte_mbuf *reused; /* the last for which one in TIME-WAIT made room, */
+	uint32_t reused_nxt;           /* that had this snd_nxt; until the next tcp_advance() */
 	struct syncookie cookie;
 	uint64_t count[TCP_COUNTS];
 	struct wheel wheel;
