@@ -33,6 +33,8 @@
 #include <rte_malloc.h>
 #include <rte_prefetch.h>
 
+#include "net/poison.h"
+
 const struct tcp_how tcp_how_defaults = {
 	.cc = &tcp_cc_cubic,
 	.rcvbuf = 1 << 20,
@@ -191,6 +193,7 @@ void tcp_input(struct tcp *t, struct pkt *p, struct flow *f, const struct tcp_li
 		return;
 	}
 	if (p->verdict == PKT_GO) {
+		pkt_unpoison(p->mbuf);
 		rte_pktmbuf_free(p->mbuf);
 		p->verdict = PKT_TAKEN;
 	}

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 
+#include "net/poison.h"
 #include "tcp_priv.h"
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -159,6 +160,7 @@ uint32_t tcp_read_copy(struct tcp_conn *c, void *data, uint32_t len)
 		if (!c->rcv.head)
 			c->rcv.tail = NULL;
 		m->next = NULL;
+		pkt_unpoison(m);
 		rte_pktmbuf_free_seg(m);
 	}
 	c->rcv.bytes -= done;
