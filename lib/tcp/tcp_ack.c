@@ -448,23 +448,34 @@ static void reduce_proportionally(struct tcp_conn *c, const struct news *n)
 	c->cwnd = flight + more;
 }
 
-/* Without SACK: RFC 5681 3.2, RFC 6582 3.2. */
-static void count_duplicates(struct tcp_conn *c, struct news *n, bool is_dupack)
+/* The first segment on its way is lost; of a packet that the device has cut up, no more than that.
+ */
+static void head_is_lost(struct tcp_conn *c, struct news *n)
 {
 	struct tcp_seg *head = c->sent;
 
+	if (head->len > c->mss)
+		tcp_seg_split(c, head, c->mss);
+	tcp_mark_lost(c, head);
+	n->new_lost = true;
+}
+
+/* Without SACK: RFC 5681 3.2, RFC 6582 3.2. */
+static void count_duplicates(struct tcp_conn *c, struct news *n, bool is_dupack)
+{
+	const struct tcp_seg *head = c->sent;
+
 	if (n->moved) {
-		const uint32_t others = n->segments ? n->segments - 1 : 0;
+		const uint32_t segments = RTE_MAX(n->segments, (n->acked + c->mss - 1) / c->mss);
+		const uint32_t others = segments ? segments - 1 : 0;
 		const uint32_t known = RTE_MIN(others, (uint32_t)c->dupacks);
 
 		/* Those are what has been counted before, by duplicates. */
 		n->delivered -= RTE_MIN(n->delivered, known * c->mss);
 		c->dupacks = (uint8_t)(c->recovery == RECOVERY_FAST ? c->dupacks - known : 0);
 		if (c->recovery == RECOVERY_FAST && head && seq_lt(c->snd_una, c->recover) &&
-			!(head->flags & (SEG_LOST | SEG_AGAIN))) {
-			tcp_mark_lost(c, head);
-			n->new_lost = true;
-		}
+			!(head->flags & (SEG_LOST | SEG_AGAIN)))
+			head_is_lost(c, n);
 		return;
 	}
 	if (!is_dupack || !head)
@@ -472,11 +483,8 @@ static void count_duplicates(struct tcp_conn *c, struct news *n, bool is_dupack)
 	if (c->dupacks < UINT8_MAX)
 		c->dupacks++;
 	n->delivered += c->mss;
-	if (c->dupacks == DUPACKS && c->recovery == RECOVERY_NONE &&
-		seq_le(c->recover, c->snd_una)) {
-		tcp_mark_lost(c, head);
-		n->new_lost = true;
-	}
+	if (c->dupacks == DUPACKS && c->recovery == RECOVERY_NONE && seq_le(c->recover, c->snd_una))
+		head_is_lost(c, n);
 }
 
 /* RFC 8985 7.4.2. */
