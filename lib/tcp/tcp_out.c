@@ -476,8 +476,10 @@ void tcp_send_tail(struct tcp_conn *c)
 	if (len > 0 && send_next(c, len)) {
 		c->flags &= ~CONN_PROBE_AGAIN;
 	} else if (c->sent_tail) {
-		if (c->sent_tail->len > tcp_room(c))
-			tcp_seg_split(c, c->sent_tail, tcp_room(c));
+		const uint32_t more = c->sent_tail->len ? c->sent_tail->len - 1 : 0;
+
+		if (more >= tcp_room(c))
+			tcp_seg_split(c, c->sent_tail, more - more % tcp_room(c));
 		tcp_resend(c, c->sent_tail);
 		c->flags |= CONN_PROBE_AGAIN;
 	}

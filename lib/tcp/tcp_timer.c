@@ -56,7 +56,7 @@ static uint32_t probe_after(const struct tcp_conn *c)
 {
 	uint32_t ms = (2 * c->srtt_us + 999) / 1000;
 
-	if (c->n_sent == 1)
+	if (c->snd_nxt - c->snd_una <= c->mss)
 		ms += RTO_MIN_MS;
 	return RTE_MAX(ms, (uint32_t)PROBE_MIN_MS);
 }
