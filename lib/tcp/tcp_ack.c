@@ -328,6 +328,12 @@ static void take_ack(struct tcp_conn *c, const struct arrival *a, struct news *n
 	}
 	if (s && seq_lt(s->seq, a->ack)) {
 		n->delivered += a->ack - s->seq;
+		if (!(s->flags & (SEG_AGAIN | SEG_SACKED))) {
+			if (!n->has_rtt)
+				n->first_us = s->sent_us;
+			n->last_us = s->sent_us;
+			n->has_rtt = true;
+		}
 		seg_advance(c, s, a->ack - s->seq);
 	}
 	n->acked = a->ack - c->snd_una - !!syn - !!fin;
