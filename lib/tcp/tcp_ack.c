@@ -119,7 +119,10 @@ static void rack_delivered(struct tcp_conn *c, const struct arrival *a, const st
 /* Step 4. */
 static uint32_t reorder_window(const struct tcp_conn *c)
 {
-	if (!(c->flags & CONN_REORDERS) && (c->recovery != RECOVERY_NONE || c->n_sacked >= DUPACKS))
+	/* RFC 6675 counts bytes as well: of what the device has cut up it is they that tell. */
+	if (!(c->flags & CONN_REORDERS) &&
+		(c->recovery != RECOVERY_NONE || c->n_sacked >= DUPACKS ||
+			c->sacked > (DUPACKS - 1) * (uint32_t)c->mss))
 		return 0;
 	return RTE_MIN(c->min_rtt_us / 4 * c->reo_mult, c->srtt_us);
 }
