@@ -135,7 +135,8 @@ static void suspect_black_hole(struct tcp_conn *c)
 {
 	const uint16_t least = c->flags & CONN_V6 ? MSS_DEFAULT_V6 : MSS_DEFAULT_V4;
 
-	if (c->sent->len <= least || ++c->mtu_fails < BLACK_HOLE_TIMEOUTS)
+	if (RTE_MIN(c->sent->len, (uint32_t)c->mss) <= least ||
+		++c->mtu_fails < BLACK_HOLE_TIMEOUTS)
 		return;
 	c->mtu_fails = 0;
 	/* First what nearly every tunnel takes, then what every path does. */
