@@ -431,8 +431,8 @@ static uint32_t packet_size(const struct tcp_conn *c, uint32_t unsent, uint32_t 
 
 	if (len > room && len > may)
 		len = RTE_MAX(may / room * room, room);
-	/* What is left over waits for more of the window. */
-	if (len > room && len < unsent)
+	/* What is left over waits for more of the window, or as it is small (RFC 9293 3.7.4). */
+	if (len > room && (len < unsent || (c->how.nagle && !(c->flags & CONN_FIN))))
 		len -= len % room;
 	return len;
 }
