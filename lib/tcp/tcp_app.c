@@ -110,7 +110,7 @@ bool tcp_at_end(const struct tcp_conn *c)
 /* After something has been read. */
 static void reading_done(struct tcp_conn *c)
 {
-	if (c->flow && tcp_window_grew(c)) {
+	if (c->flow && !(c->flags & CONN_FIN_GOT) && tcp_window_grew(c)) {
 		c->flags |= CONN_RENEW;
 		tcp_pend(c);
 	}
