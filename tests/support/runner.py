@@ -13,8 +13,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
-SUITES = ["unit", "packet", "fuzz", "scripts", "bench"]
-ASAN_SUITES = ["unit", "packet", "fuzz", "bench"]
+SUITES = ["unit", "packet", "tcp", "fuzz", "scripts", "bench"]
+ASAN_SUITES = ["unit", "packet", "tcp", "fuzz", "bench"]
 STAGES = ["lint", *SUITES, "asan", "clang", "e2e"]
 QUICK = ["lint", *SUITES]
 # Tests of what a machine may not have; others skip themselves only where we are not root.
