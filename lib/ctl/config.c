@@ -402,7 +402,7 @@ static const struct addr *read_sources(struct reader *r, const json_t *list, uns
 	return sources;
 }
 
-/* o: the pool; a server's own sources and limit take the place of the pool's. */
+/* o: the pool; what a server says itself takes the place of what the pool says. */
 static int read_servers(
 	struct reader *r, const json_t *o, const json_t *rule, struct pool_conf *pool)
 {
@@ -426,6 +426,10 @@ static int read_servers(
 		servers[i].limit = json_object_get(server, "max-connections")
 					   ? get_u32(r, server_rule, server, "max-connections")
 					   : get_u32(r, rule, o, "max-connections");
+		servers[i].proxy_header = config_proxy_header(
+			json_object_get(server, "proxy-header")
+				? get_text(r, server_rule, server, "proxy-header")
+				: get_text(r, rule, o, "proxy-header"));
 		servers[i].sources = sources;
 		servers[i].n_sources = n_sources;
 		if (own)
@@ -579,7 +583,7 @@ static void read_syn_proxy(
 		s->syn_proxy.mode = SYN_PROXY_OFF;
 }
 
-static void read_proxy(
+static int read_proxy(
 	struct reader *r, const json_t *service_rule, const json_t *service, struct service_conf *s)
 {
 	static const struct {
@@ -596,13 +600,14 @@ static void read_proxy(
 	const json_t *o = json_object_get(service, "proxy");
 
 	if (s->mode != MODE_TCP && !o)
-		return;
+		return 0;
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		const uint32_t ms = get_ms(r, rule, o, times[i].key);
 
 		memcpy((char *)&s->proxy + times[i].at, &ms, sizeof(ms));
 	}
 	s->proxy.retries = get_u32(r, rule, o, "retries");
+	return config_read_headers(r, rule, o, s);
 }
 
 static enum refuse refuse_of(const char *text)
@@ -645,7 +650,9 @@ static int read_services(struct reader *r)
 		s->refuse = refuse_of(get_text(r, rule, o, "refuse"));
 		read_persistence(r, rule, o, s);
 		read_syn_proxy(r, rule, o, s);
-		read_proxy(r, rule, o, s);
+		rc = read_proxy(r, rule, o, s);
+		if (rc)
+			return rc;
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
 		s->new_flows = get_u32(r, rule, o, "new-flows");
 		s->client_address =

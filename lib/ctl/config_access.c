@@ -42,6 +42,24 @@ int config_read_access(
 	return 0;
 }
 
+int config_read_prefixes(struct reader *r, const json_t *list, struct access_conf *out)
+{
+	const size_t n = json_array_size(list);
+	struct access_entry *entries = config_alloc(r, n, sizeof(*entries));
+
+	if (!entries)
+		return -ENOMEM;
+	if (n == 0)
+		return 0;
+	*out = (struct access_conf){
+		.deny_others = true,
+		.entries = entries,
+		.n_allow = (unsigned int)n,
+	};
+	read_list(list, true, entries);
+	return 0;
+}
+
 /* What stands there if it is a number that may; else 0. */
 static uint32_t rate_of(const json_t *value)
 {

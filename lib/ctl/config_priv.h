@@ -59,5 +59,14 @@ int config_read_access(
 	struct reader *r, const json_t *rule, const json_t *o, struct access_conf *out);
 void config_read_source_rate(
 	struct reader *r, const json_t *rule, const json_t *o, struct source_rate_conf *out);
+/* A list of prefixes that allows them, and nobody else; zeroed where it has none. 0 or -errno. */
+int config_read_prefixes(struct reader *r, const json_t *list, struct access_conf *out);
+
+/* config_proxy.c: "accept-header" and "monitor" of o, a service's "proxy"; rule: its rule. 0 or
+ * -errno. */
+int config_read_headers(
+	struct reader *r, const json_t *rule, const json_t *o, struct service_conf *s);
+/* struct server.proxy_header of "none", "v1" or "v2". */
+uint8_t config_proxy_header(const char *text);
 
 #endif

@@ -254,6 +254,45 @@ static void test_local(void **state)
 	}
 }
 
+/* Headers of the PROXY protocol, and who only looks. */
+static void test_headers(void **state)
+{
+	struct config *c = read_good(AROUND(
+		"'pools': [{'name': 'web', 'proxy-header': 'v2', 'servers': [{'name': 'a', "
+		"'address': '10.0.0.11'}, {'name': 'b', 'address': '10.0.0.12', 'proxy-header': "
+		"'none'}, {'name': 'c', 'address': '10.0.0.13', 'proxy-header': 'v1'}]}, {'name': "
+		"'plain', 'servers': [{'name': 'a', 'address': '10.0.0.11'}]}],"
+		"'services': [{'name': 'a', 'mode': 'tcp', 'pool': 'web', 'address': "
+		"'192.0.2.10:1', 'proxy': {'accept-header': {'trusted': ['198.51.100.0/24', "
+		"'2001:db8::/32']}, 'monitor': ['203.0.113.7']}},"
+		"{'name': 'b', 'mode': 'tcp', 'pool': 'plain', 'address': '192.0.2.10:2', "
+		"'proxy': {'accept-header': {'trusted': ['10.0.0.0/8'], 'timeout': '300ms'}}},"
+		"{'name': 'c', 'mode': 'tcp', 'pool': 'plain', 'address': '192.0.2.10:3', "
+		"'proxy': {'monitor': []}}]"));
+	const struct service_conf *s = c->model.services;
+	const struct pool_conf *p = c->model.pools;
+
+	assert_int_equal(p[0].servers[0].proxy_header, 2);
+	assert_int_equal(p[0].servers[1].proxy_header, 0);
+	assert_int_equal(p[0].servers[2].proxy_header, 1);
+	assert_int_equal(p[1].servers[0].proxy_header, 0);
+	assert_int_equal(s[0].trusted.n_allow, 2);
+	assert_true(s[0].trusted.deny_others);
+	assert_addr(&s[0].trusted.entries[1].prefix.addr, "2001:db8::");
+	assert_int_equal(s[0].monitor.n_allow, 1);
+	assert_true(s[0].monitor.deny_others);
+	assert_addr(&s[0].monitor.entries[0].prefix.addr, "203.0.113.7");
+	assert_int_equal(s[0].proxy.header_ms, 5000);
+	assert_int_equal(s[1].proxy.header_ms, 300);
+	assert_int_equal(s[1].trusted.n_allow, 1);
+	assert_int_equal(s[1].monitor.n_allow, 0);
+	/* Nobody, and not "nobody is allowed". */
+	assert_false(s[1].monitor.deny_others);
+	assert_false(s[2].monitor.deny_others);
+	assert_false(s[2].trusted.deny_others);
+	config_free(c);
+}
+
 static void test_syn_proxy(void **state)
 {
 	struct config *c = read_good(AROUND(
@@ -526,6 +565,7 @@ int main(void)
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_syn_proxy),
 		cmocka_unit_test(test_new_flows),
 		cmocka_unit_test(test_encapsulation),

@@ -22,6 +22,7 @@ struct cross {
 	size_t n_networks;
 	const struct pool_conf **pools; /* those with a name, sorted by it */
 	size_t n_pools;
+	bool *relayed; /* by pool of the configuration: a service of mode tcp uses it */
 	char path[96];
 };
 
@@ -621,7 +622,22 @@ static void check_service(struct cross *x, unsigned int i)
 	/* A circle of backups is a fault of its own. */
 	for (size_t n = 0; pool && n < x->n_pools; n++) {
 		check_servers(x, i, pool);
+		x->relayed[pool - x->c->model.pools] |= s->mode == MODE_TCP;
 		pool = pool_of(x, pool->backup);
+	}
+}
+
+/* After the services. */
+static void check_proxy_header(struct cross *x, unsigned int i)
+{
+	const struct pool_conf *pool = &x->c->model.pools[i];
+
+	for (unsigned int j = 0; !x->relayed[i] && j < pool->n_servers; j++) {
+		if (!pool->servers[j].proxy_header)
+			continue;
+		fault_warn(x->faults, at(x, "pools[%u].proxy-header", i),
+			"without effect: no service of mode tcp uses the pool");
+		break;
 	}
 }
 
@@ -635,7 +651,8 @@ static bool sort_names(struct cross *x)
 	x->virtuals = calloc(n + 1, sizeof(*x->virtuals));
 	x->networks = calloc(n + 1, sizeof(const struct vip *));
 	x->pools = calloc(m->n_pools + 1, sizeof(const struct pool_conf *));
-	if (!x->virtuals || !x->networks || !x->pools)
+	x->relayed = calloc(m->n_pools + 1, sizeof(*x->relayed));
+	if (!x->virtuals || !x->networks || !x->pools || !x->relayed)
 		return false;
 	for (unsigned int i = 0; i < m->n_services; i++)
 		for (unsigned int j = 0; j < m->services[i].n_vips; j++)
@@ -670,8 +687,11 @@ void crosscheck(const struct config *c, bool net_known, struct faults *faults)
 	crosscheck_access(c, faults);
 	for (unsigned int i = 0; i < c->model.n_services; i++)
 		check_service(&x, i);
+	for (unsigned int i = 0; i < c->model.n_pools; i++)
+		check_proxy_header(&x, i);
 out:
 	free(x.virtuals);
 	free(x.networks);
 	free(x.pools);
+	free(x.relayed);
 }

@@ -68,6 +68,33 @@ static void check_rate(const struct source_rate_conf *r, const char *prefix, str
 		r->burst, r->connections, least);
 }
 
+/* Whether all that p holds is held by an entry. */
+static bool holds(const struct access_conf *a, const struct prefix *p)
+{
+	for (unsigned int i = 0; i < a->n_allow; i++) {
+		const struct prefix *e = &a->entries[i].prefix;
+
+		if (e->len != ACCESS_UNKNOWN && e->len <= p->len && prefix_contains(e, &p->addr))
+			return true;
+	}
+	return false;
+}
+
+/* Monitors come first. */
+static void check_trusted(const struct service_conf *s, unsigned int i, struct faults *faults)
+{
+	for (unsigned int j = 0; j < s->trusted.n_allow; j++) {
+		const struct prefix *p = &s->trusted.entries[j].prefix;
+		char path[64];
+
+		if (p->len == ACCESS_UNKNOWN || !holds(&s->monitor, p))
+			continue;
+		snprintf(path, sizeof(path), "services[%u].proxy.accept-header.trusted[%u]", i, j);
+		fault_warn(faults, path,
+			"without effect: \"monitor\" holds it, and their connections are closed");
+	}
+}
+
 void crosscheck_access(const struct config *c, struct faults *faults)
 {
 	check_access(&c->model.access, "", faults);
@@ -78,6 +105,7 @@ void crosscheck_access(const struct config *c, struct faults *faults)
 		snprintf(prefix, sizeof(prefix), "services[%u].", i);
 		check_access(&c->model.services[i].access, prefix, faults);
 		check_families(c, i, faults);
+		check_trusted(&c->model.services[i], i, faults);
 		check_rate(&c->model.services[i].source_rate, prefix, faults);
 	}
 }

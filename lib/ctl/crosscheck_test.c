@@ -379,6 +379,39 @@ static const struct bad_case cases[] = {
 		"1000000\n"
 		"warning: source-rate.burst: 6, and time is told by the millisecond: 5000 a second "
 		"are not reached; 7 would be enough\n" },
+	/* Headers and monitors: twice, for nobody, where they do nothing. */
+	{ AROUND("'pools': [{'name': 'web', 'proxy-header': 'v2', 'backup': 'spare', 'servers': "
+		 "[{'name': 'a', 'address': '10.0.0.11'}]}, {'name': 'spare', 'servers': [{'name': "
+		 "'b', 'address': '10.0.0.12', 'proxy-header': 'v1'}]}, {'name': 'none', "
+		 "'proxy-header': 'v1'}, {'name': 'x', 'servers': [{'name': 'c', 'address': "
+		 "'10.0.0.13'}, {'name': 'd', 'address': '10.0.0.14', 'proxy-header': 'v1'}]}], "
+		 "'services': [{'name': 'a', 'pool': 'web', 'mode': 'tcp', 'address': "
+		 "'192.0.2.10:80'}, {'name': 'b', 'pool': 'x', 'mode': 'fullnat', 'address': "
+		 "'192.0.2.10:81', 'proxy': {'monitor': ['10.0.0.1']}}]"),
+		"warning: services[1].proxy: without effect: the service is of mode fullnat, not "
+		"tcp\n"
+		"warning: pools[3].proxy-header: without effect: no service of mode tcp uses the "
+		"pool\n" },
+	{ AROUND(POOL ", " SERVICE(
+		  "'mode': 'tcp', 'address': '192.0.2.10:80', 'proxy': {'accept-header': "
+		  "{'trusted': ['10.1.0.0/16', '192.0.2.7', '10.1.0.0/16', '2001:db8::/33']}, "
+		  "'monitor': ['10.0.0.0/8', '192.0.2.7', '192.0.2.7/32', '2001:db8::/34']}")),
+		"warning: services[0].proxy.accept-header.trusted[0]: without effect: \"monitor\" "
+		"holds it, and their connections are closed\n"
+		"warning: services[0].proxy.accept-header.trusted[1]: without effect: \"monitor\" "
+		"holds it, and their connections are closed\n"
+		"warning: services[0].proxy.accept-header.trusted[2]: without effect: \"monitor\" "
+		"holds it, and their connections are closed\n"
+		"services[0].proxy.accept-header.trusted[2]: 10.1.0.0/16 is in the list already, "
+		"see services[0].proxy.accept-header.trusted[0]\n"
+		"services[0].proxy.monitor[2]: 192.0.2.7/32 is in the list already, see "
+		"services[0].proxy.monitor[1]\n" },
+	{ AROUND(POOL
+		  ", " SERVICE("'mode': 'tcp', 'address': '192.0.2.10:80', 'proxy': "
+			       "{'accept-header': {'trusted': []}, 'monitor': ['10.0.0.1/8']}")),
+		"services[0].proxy.accept-header.trusted: 0 elements; needed is at least 1\n"
+		"services[0].proxy.monitor[0]: \"10.0.0.1/8\"; needed is a network such as "
+		"\"198.51.100.0/24\" or \"2001:db8::/32\", without bits beyond its length\n" },
 	/* What the schema refused already is passed over. */
 	{ AROUND(POOL ", " SERVICE("'mode': 'net', 'address': '[2001:db8:1::10]:80'")),
 		"services[0].mode: \"net\"; needed is \"dr\", \"nat\", \"fullnat\", \"tunnel\" or "

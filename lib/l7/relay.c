@@ -7,6 +7,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <netinet/in.h>
 
@@ -14,6 +15,8 @@
 #include <rte_malloc.h>
 
 #include "base/wheel.h"
+#include "guard/acl.h"
+#include "net/proxyhdr.h"
 #include "sched/limit.h"
 
 /* Before a server that refused is tried again. */
@@ -22,7 +25,7 @@
 /* Pairs a turn that a change of the snapshot has looked at. */
 #define SWEEP 64
 
-enum relay_state { RELAY_FREE, RELAY_CONNECTING, RELAY_WAITING, RELAY_OPEN };
+enum relay_state { RELAY_FREE, RELAY_HEADER, RELAY_CONNECTING, RELAY_WAITING, RELAY_OPEN };
 
 /* relay.flags */
 #define CLIENT_DONE 0x01 /* its FIN has been passed on */
@@ -40,6 +43,8 @@ struct relay {
 	uint16_t service, service_gen;
 	uint16_t to, to_gen;           /* slot of the server; 0: none has been picked */
 	uint16_t last;                 /* of the one that failed last */
+	uint8_t header;                /* version of the PROXY header that it wants; 0: none */
+	struct tuple who;              /* the client's, by its packets or its PROXY header */
 	uint32_t since_ms;             /* when this state began */
 	uint32_t client_ms, server_ms; /* when something last moved to or from each */
 	uint64_t up, down;             /* bytes */
@@ -141,12 +146,15 @@ static uint32_t index_of(const struct relay *r)
 	return (uint32_t)(r - r->all->relay);
 }
 
-/* Its service, if that is still there. */
+/* If it is still there. */
+static const struct service *service_at(const struct relays *all, uint16_t slot, uint16_t gen)
+{
+	return all->model->service_gen[slot] == gen ? all->model->service[slot] : NULL;
+}
+
 static const struct service *service_of(const struct relay *r)
 {
-	const struct model *m = r->all->model;
-
-	return m->service_gen[r->service] == r->service_gen ? m->service[r->service] : NULL;
+	return service_at(r->all, r->service, r->service_gen);
 }
 
 static struct relay *relay_new(struct relays *all, struct tcp_conn *client)
@@ -164,6 +172,7 @@ static struct relay *relay_new(struct relays *all, struct tcp_conn *client)
 		.client = client,
 		.service = (uint16_t)tag,
 		.service_gen = (uint16_t)(tag >> 16),
+		.who = tcp_tuple(client),
 		.client_ms = all->now_ms,
 		.server_ms = all->now_ms,
 	};
@@ -230,6 +239,9 @@ static uint32_t deadline(
 	const uint32_t server = r->server_ms + rules->server_ms;
 
 	switch (r->state) {
+	case RELAY_HEADER:
+		*why = RELAY_END_header_timeout;
+		return r->since_ms + rules->header_ms;
 	case RELAY_CONNECTING:
 		*why = RELAY_END_connect_timeout;
 		return r->since_ms + rules->connect_ms;
@@ -278,11 +290,13 @@ static void enter(struct relay *r, enum relay_state state)
 
 static void key_of(const struct relay *r, struct sched_key *key)
 {
-	const struct tuple t = tcp_tuple(r->client);
+	const struct tuple *t = &r->who;
 
-	*key = (struct sched_key){
-		.src = t.src, .dst = t.dst, .sport = t.sport, .dport = t.dport, .proto = t.proto
-	};
+	*key = (struct sched_key){ .src = t->src,
+		.dst = t->dst,
+		.sport = t->sport,
+		.dport = t->dport,
+		.proto = t->proto };
 }
 
 /* Another than the one that failed just now, if there is one. */
@@ -359,6 +373,7 @@ static void connect_server(struct relay *r)
 		counter_add(&all->stats.redispatched, 1);
 	r->to = s->slot;
 	r->to_gen = s->gen;
+	r->header = s->proxy_header;
 	limit_open(all->sched, s->slot, false);
 	counter_add(&all->server[s->slot].flows_opened, 1);
 	r->server = open_toward(r, s);
@@ -367,6 +382,75 @@ static void connect_server(struct relay *r)
 		return;
 	}
 	enter(r, RELAY_CONNECTING);
+}
+
+/* ---- headers -------------------------------------------------------------------------------- */
+
+/* The first bytes there are to read, which stay there. */
+static uint32_t peek(const struct tcp_conn *c, uint8_t *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (const struct rte_mbuf *m = tcp_peek(c); m && n < max; m = m->next) {
+		const uint32_t part = RTE_MIN((uint32_t)m->data_len, max - n);
+
+		memcpy(out + n, rte_pktmbuf_mtod(m, const uint8_t *), part);
+		n += part;
+	}
+	return n;
+}
+
+static bool is_closing(const struct tcp_conn *c)
+{
+	struct tcp_info info;
+
+	tcp_info(c, &info);
+	return info.state == TCP_CLOSE_WAIT;
+}
+
+/* Of a client that is to begin with a header: goes on where all of it has come. */
+static void take_header(struct relay *r)
+{
+	uint8_t bytes[PROXYHDR_MAX];
+	const uint32_t n = peek(r->client, bytes, sizeof(bytes));
+	struct proxyhdr h;
+
+	switch (proxyhdr_parse(bytes, n, &h)) {
+	case PROXYHDR_DONE:
+		tcp_read_copy(r->client, bytes, h.len);
+		if (h.told)
+			r->who = (struct tuple){ .src = h.src.addr,
+				.dst = h.dst.addr,
+				.sport = rte_cpu_to_be_16(h.src.port),
+				.dport = rte_cpu_to_be_16(h.dst.port),
+				.proto = IPPROTO_TCP };
+		connect_server(r);
+		break;
+	case PROXYHDR_MORE:
+		if (is_closing(r->client))
+			relay_over(r, n ? RELAY_END_header_wrong : RELAY_END_header_missing);
+		break;
+	case PROXYHDR_NONE:
+		relay_over(r, RELAY_END_header_missing);
+		break;
+	default:
+		relay_over(r, RELAY_END_header_wrong);
+		break;
+	}
+}
+
+/* The first bytes of the connection to the server. false: no buffer. */
+static bool put_header(struct relay *r)
+{
+	const struct endpoint src = { r->who.src, rte_be_to_cpu_16(r->who.sport) };
+	const struct endpoint dst = { r->who.dst, rte_be_to_cpu_16(r->who.dport) };
+	uint8_t bytes[PROXYHDR_WRITTEN_MAX];
+	uint32_t n;
+
+	if (!r->header)
+		return true;
+	n = proxyhdr_write(r->header, &src, &dst, bytes);
+	return tcp_write_copy(r->server, bytes, n) == 0;
 }
 
 /* ---- exchange ------------------------------------------------------------------------------- */
@@ -425,17 +509,38 @@ static void exchange(struct relay *r)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
+static bool is_listed(const struct access *list, const struct tcp_conn *c)
+{
+	const struct tuple t = tcp_tuple(c);
+
+	return list && acl_allows(list->acl, &t.src);
+}
+
 static void accept_event(struct tcp_conn *c, uint32_t events)
 {
-	struct relay *r = events & TCP_EV_ERROR ? NULL : relay_new(tcp_ctx(c), c);
+	struct relays *all = tcp_ctx(c);
+	const uint32_t tag = tcp_tag(c);
+	const struct service *s = service_at(all, (uint16_t)tag, (uint16_t)(tag >> 16));
+	struct relay *r;
 
+	if (s && !(events & TCP_EV_ERROR) && is_listed(s->monitor, c)) {
+		counter_add(&all->stats.monitored, 1);
+		tcp_close(c);
+		return;
+	}
+	r = events & TCP_EV_ERROR ? NULL : relay_new(all, c);
 	if (!r) {
 		tcp_abort(c);
 		return;
 	}
 	tcp_set_ctx(c, r);
 	tcp_set_ops(c, &client_ops);
-	connect_server(r);
+	if (s && is_listed(s->trusted, c)) {
+		enter(r, RELAY_HEADER);
+		take_header(r);
+	} else {
+		connect_server(r);
+	}
 }
 
 static void client_event(struct tcp_conn *c, uint32_t events)
@@ -447,7 +552,9 @@ static void client_event(struct tcp_conn *c, uint32_t events)
 		return;
 	}
 	r->client_ms = r->all->now_ms;
-	if (r->state == RELAY_OPEN)
+	if (r->state == RELAY_HEADER)
+		take_header(r);
+	else if (r->state == RELAY_OPEN)
 		exchange(r);
 }
 
@@ -467,8 +574,13 @@ static void server_event(struct tcp_conn *c, uint32_t events)
 		return;
 	}
 	r->server_ms = r->all->now_ms;
-	if (events & TCP_EV_OPEN)
+	if (events & TCP_EV_OPEN) {
 		enter(r, RELAY_OPEN);
+		if (!put_header(r)) {
+			relay_over(r, RELAY_END_no_memory);
+			return;
+		}
+	}
 	exchange(r);
 }
 

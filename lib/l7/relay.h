@@ -4,10 +4,12 @@
  * says goes to the other (services of mode tcp). One `struct relays` a worker, which alone calls
  * it; see worker/local.h for when.
  *
- *   accepted --> CONNECTING --> OPEN --> over
- *                 |      ^
- *                 v      | a while later, perhaps another server
- *                 WAITING
+ *   accepted --> [HEADER -->] CONNECTING --> OPEN --> over
+ *                              |      ^
+ *                              v      | a while later, perhaps another server
+ *                              WAITING
+ *
+ * HEADER: of a client that is trusted (struct service.trusted), until its PROXY header has come.
  *
  * Data moves as mbufs, uncopied, as far as the receiver's queue has room; what has none stays with
  * the sender, whose window closes. A FIN is passed on when everything before it has been, and the

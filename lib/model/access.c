@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Access lists and rates of sources as parts of a snapshot: checked, ordered, shared with the
- * snapshot before. What lists mean is guard/acl.c's, which compiles them. */
+/* Access lists and the like, and rates of sources, as parts of a snapshot: checked, ordered, shared
+ * with the snapshot before. What lists mean is guard/acl.c's, which compiles them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,18 +38,23 @@ static int place_order(const void *left, const void *right)
 	return d ? d : (a->i > b->i) - (a->i < b->i);
 }
 
-static char *place_path(const struct access_conf *conf, const char *prefix, const struct place *p,
-	char out[static 64])
+/* Where the configuration has a list's entries: "services[3].access.allow", "....deny". */
+struct list_path {
+	char allow[52], deny[52];
+};
+
+static char *place_path(const struct access_conf *conf, const struct list_path *path,
+	const struct place *p, char out[static 64])
 {
 	if (p->entry.allow)
-		snprintf(out, 64, "%saccess.allow[%u]", prefix, p->i);
+		snprintf(out, 64, "%s[%u]", path->allow, p->i);
 	else
-		snprintf(out, 64, "%saccess.deny[%u]", prefix, p->i - conf->n_allow);
+		snprintf(out, 64, "%s[%u]", path->deny, p->i - conf->n_allow);
 	return out;
 }
 
-/* prefix: "" or "services[3]." */
-static int check_list(const struct access_conf *conf, const char *prefix, struct faults *faults)
+static int check_list(
+	const struct access_conf *conf, const struct list_path *where, struct faults *faults)
 {
 	const unsigned int n = conf->n_allow + conf->n_deny;
 	struct place *list = calloc(n + 1u, sizeof(*list));
@@ -69,8 +74,8 @@ static int check_list(const struct access_conf *conf, const char *prefix, struct
 			first = p;
 			continue;
 		}
-		place_path(conf, prefix, p, path);
-		place_path(conf, prefix, first, other);
+		place_path(conf, where, p, path);
+		place_path(conf, where, first, other);
 		prefix_format(&p->entry.prefix, text);
 		if (p->entry.allow == first->entry.allow)
 			fault_add(faults, path, "%s is in the list already, see %s", text, other);
@@ -82,15 +87,32 @@ static int check_list(const struct access_conf *conf, const char *prefix, struct
 	return 0;
 }
 
+/* A list of service i that allows only. */
+static int check_prefixes(
+	const struct access_conf *conf, unsigned int i, const char *key, struct faults *faults)
+{
+	struct list_path path = { .deny = "" };
+
+	snprintf(path.allow, sizeof(path.allow), "services[%u].proxy.%s", i, key);
+	return check_list(conf, &path, faults);
+}
+
 int access_check(const struct model_conf *conf, struct faults *faults)
 {
-	int rc = check_list(&conf->access, "", faults);
+	static const struct list_path all = { "access.allow", "access.deny" };
+	int rc = check_list(&conf->access, &all, faults);
 
 	for (unsigned int i = 0; rc == 0 && i < conf->n_services; i++) {
-		char prefix[32];
+		const struct service_conf *s = &conf->services[i];
+		struct list_path path;
 
-		snprintf(prefix, sizeof(prefix), "services[%u].", i);
-		rc = check_list(&conf->services[i].access, prefix, faults);
+		snprintf(path.allow, sizeof(path.allow), "services[%u].access.allow", i);
+		snprintf(path.deny, sizeof(path.deny), "services[%u].access.deny", i);
+		rc = check_list(&s->access, &path, faults);
+		if (rc == 0)
+			rc = check_prefixes(&s->trusted, i, "accept-header.trusted", faults);
+		if (rc == 0)
+			rc = check_prefixes(&s->monitor, i, "monitor", faults);
 	}
 	return rc;
 }

@@ -70,6 +70,8 @@ struct server {
 	uint16_t effective_weight; /* 0 while drained or disabled */
 	uint8_t admin;             /* enum admin */
 	uint32_t limit;            /* flows at a time, over all workers; 0: as many as there are */
+	uint8_t proxy_header;      /* mode tcp: connections to it begin with one of this version of
+				    * the PROXY protocol; 0: with none */
 	/* Addresses to speak to it from, of its family; where the configuration names none, that of
 	 * the port that leads to it. Inside the pool's memory; there may be none. */
 	uint16_t n_sources;
@@ -193,7 +195,8 @@ struct proxy_rules {
 	uint32_t client_ms, server_ms; /* without anything to or from it */
 	uint32_t tunnel_ms;            /* in place of those two, of either side; 0: not */
 	uint32_t half_closed_ms;       /* in place of all three, after one side has closed */
-	uint32_t retries; /* connections to servers that may fail before the client's does */
+	uint32_t retries;   /* connections to servers that may fail before the client's does */
+	uint32_t header_ms; /* for a PROXY header, of clients that it is wanted from */
 };
 
 struct service {
@@ -216,6 +219,9 @@ struct service {
 	uint32_t new_flows;          /* a second and worker; 0: as many as come */
 	bool guarded;                /* there is an access list: its own, or that of all */
 	const struct access *access; /* its own; NULL: none */
+	/* Mode tcp. Whose connections begin with a PROXY header, which is believed; whose are
+	 * closed at once. NULL: nobody's. */
+	const struct access *trusted, *monitor;
 	struct source_rate source_rate;
 	/* Packets toward some server are longer than the client's: of another family. */
 	bool grows;
@@ -278,6 +284,7 @@ struct server_conf {
 	const struct addr *sources; /* of any family: the server gets those of its own */
 	unsigned int n_sources;
 	uint32_t limit; /* flows at a time; 0: none */
+	uint8_t proxy_header;
 };
 
 struct pool_conf {
@@ -322,6 +329,7 @@ struct service_conf {
 		uint8_t prefix_v4, prefix_v6;
 	} persistence; /* timeout_ms 0: none */
 	struct access_conf access;
+	struct access_conf trusted, monitor; /* those allowed; zeroed: nobody */
 	struct source_rate_conf source_rate;
 	struct timeouts timeouts;
 	const struct vip *vips;

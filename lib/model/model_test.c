@@ -418,6 +418,56 @@ static void test_share_access(void **state)
 	model_free(m1, &sched);
 }
 
+/* So are those of whom a service believes and of its monitors; and what a server's connections
+ * begin with makes it another one. */
+static void test_share_proxy_lists(void **state)
+{
+	struct fixture *x = *state;
+	struct access_entry list[2] = { { .allow = true }, { .allow = true } };
+	const struct access_conf one = { .deny_others = true, .entries = list, .n_allow = 1 };
+	struct model *m1, *m2, *m3;
+	const struct service *web;
+
+	prefix_parse("203.0.113.0/24", false, &list[0].prefix);
+	prefix_parse("192.0.2.0/24", false, &list[1].prefix);
+	x->services[0].trusted = one;
+	m1 = build(x, NULL);
+	web = model_service_by_name(m1, "web");
+	assert_int_equal(web->trusted->n, 1);
+	assert_true(web->trusted->deny_others);
+	assert_null(web->monitor);
+	assert_false(web->guarded);
+	assert_null(model_service_by_name(m1, "dns")->trusted);
+
+	m2 = build(x, m1);
+	assert_ptr_equal(web, model_service_by_name(m2, "web"));
+	model_free(m1, &sched);
+
+	x->services[0].monitor = one;
+	m3 = build(x, m2);
+	assert_ptr_not_equal(web, model_service_by_name(m3, "web"));
+	assert_ptr_equal(web->trusted, model_service_by_name(m3, "web")->trusted);
+	assert_int_equal(model_service_by_name(m3, "web")->monitor->n, 1);
+	model_free(m2, &sched);
+
+	web = model_service_by_name(m3, "web");
+	x->services[0].trusted.n_allow = 2;
+	m1 = build(x, m3);
+	assert_ptr_not_equal(web, model_service_by_name(m1, "web"));
+	assert_ptr_equal(web->monitor, model_service_by_name(m1, "web")->monitor);
+	web = model_service_by_name(m1, "web");
+	assert_int_equal(web->trusted->n, 2);
+	model_free(m3, &sched);
+
+	x->web[1].proxy_header = 2;
+	m2 = build(x, m1);
+	assert_ptr_equal(web, model_service_by_name(m2, "web"));
+	assert_ptr_not_equal(m1->pools[web->pool], m2->pools[web->pool]);
+	assert_int_equal(m2->pools[web->pool]->servers[1].proxy_header, 2);
+	model_free(m1, &sched);
+	model_free(m2, &sched);
+}
+
 /* A rate of all services, or of one, makes its new flows more than the scheduler's business. */
 static void test_source_rate(void **state)
 {
@@ -686,6 +736,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_share_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_rest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_access, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_share_proxy_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_source_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_unless_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_share_unless_maglev, setup, teardown),

@@ -112,6 +112,7 @@ static void server_init(struct server *s, const struct server_conf *conf, uint64
 	s->port = conf->endpoint.port;
 	s->weight = conf->weight;
 	s->limit = conf->limit;
+	s->proxy_header = conf->proxy_header;
 	s->effective_weight = conf->admin == ADMIN_ENABLED ? conf->weight : 0;
 	s->admin = (uint8_t)conf->admin;
 }
@@ -120,7 +121,8 @@ static bool server_equal(const struct server *a, const struct server *b)
 {
 	return a->slot == b->slot && a->gen == b->gen && a->id == b->id && a->port == b->port &&
 	       addr_equal(&a->addr, &b->addr) && a->weight == b->weight && a->admin == b->admin &&
-	       a->limit == b->limit && !strcmp(a->name, b->name) && a->n_sources == b->n_sources &&
+	       a->limit == b->limit && a->proxy_header == b->proxy_header &&
+	       !strcmp(a->name, b->name) && a->n_sources == b->n_sources &&
 	       !memcmp(a->sources, b->sources, a->n_sources * sizeof(a->sources[0]));
 }
 
@@ -290,8 +292,9 @@ static bool service_equal(const struct service *a, const struct service *b)
 	       a->persistence.timeout_ms == b->persistence.timeout_ms &&
 	       a->persistence.prefix_v4 == b->persistence.prefix_v4 &&
 	       a->persistence.prefix_v6 == b->persistence.prefix_v6 && a->guarded == b->guarded &&
-	       a->access == b->access && source_rate_equal(&a->source_rate, &b->source_rate) &&
-	       a->n_vips == b->n_vips && !strcmp(a->name, b->name) &&
+	       a->access == b->access && a->trusted == b->trusted && a->monitor == b->monitor &&
+	       source_rate_equal(&a->source_rate, &b->source_rate) && a->n_vips == b->n_vips &&
+	       !strcmp(a->name, b->name) &&
 	       !memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) && vips_equal(a, b);
 }
 
@@ -319,6 +322,8 @@ void service_unref(const struct service *shared, const struct model_sched *sched
 	if (!s || --s->refs > 0)
 		return;
 	access_unref(s->access, sched);
+	access_unref(s->trusted, sched);
+	access_unref(s->monitor, sched);
 	free(s);
 }
 
@@ -390,8 +395,12 @@ static struct service *service_create(struct build *b, unsigned int i)
 	s->n_vips = conf->n_vips;
 	memcpy(s->vips, conf->vips, conf->n_vips * sizeof(s->vips[0]));
 	former = former_service(b, s->slot);
-	if (access_settle(&conf->access, former ? former->access : NULL, b->sched, &s->access)) {
-		free(s);
+	if (access_settle(&conf->access, former ? former->access : NULL, b->sched, &s->access) ||
+		access_settle(
+			&conf->trusted, former ? former->trusted : NULL, b->sched, &s->trusted) ||
+		access_settle(
+			&conf->monitor, former ? former->monitor : NULL, b->sched, &s->monitor)) {
+		service_unref(s, b->sched);
 		return NULL;
 	}
 	s->guarded = s->access || b->m->access;
