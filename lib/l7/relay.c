@@ -496,8 +496,10 @@ static void count_bytes(struct relay *r, uint64_t up, uint64_t down)
 static void exchange(struct relay *r)
 {
 	uint64_t up = 0, down = 0;
+	const bool rose = pump(r->client, r->server, &up);
+	const bool fell = pump(r->server, r->client, &down);
 
-	if (pump(r->client, r->server, &up) | pump(r->server, r->client, &down))
+	if (rose || fell)
 		count_bytes(r, up, down);
 	pass_fin(r, CLIENT_DONE, r->client, r->server);
 	pass_fin(r, SERVER_DONE, r->server, r->client);
