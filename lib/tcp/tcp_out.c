@@ -346,11 +346,31 @@ static void fin_sent(struct tcp_conn *c)
 	tcp_enter(c, c->state == TCP_CLOSE_WAIT ? TCP_LAST_ACK : TCP_FIN_WAIT_1);
 }
 
+/* Bytes that the peer's window has room for. */
+static uint32_t window_left(const struct tcp_conn *c)
+{
+	const int32_t left = (int32_t)(c->snd_una + c->snd_wnd - c->snd_nxt);
+
+	return left > 0 ? (uint32_t)left : 0;
+}
+
+/*
+ * Whether the peer should tell of so many bytes at once (PSH), for nothing follows them for now: it
+ * is all there is (RFC 9293 3.9.1.2), or what is left has to wait for an acknowledgement. Many
+ * receivers delay it otherwise, and where one for a whole flight is lost, the next one's too.
+ */
+static bool is_pushed(const struct tcp_conn *c, uint32_t len)
+{
+	const uint32_t next = RTE_MIN(conn_unsent(c) - len, tcp_room(c));
+
+	return next == 0 || window_left(c) < len + next || allowed(c) < len + next;
+}
+
 /* len bytes, and a FIN if it is behind them. False: no buffer, or no descriptor. */
 static bool send_next(struct tcp_conn *c, uint32_t len)
 {
 	struct tcp *t = c->tcp;
-	const bool last = len == conn_unsent(c), fin = last && (c->flags & CONN_FIN);
+	const bool fin = len == conn_unsent(c) && (c->flags & CONN_FIN);
 	struct tcp_seg *s = tcp_seg_take(t, c->n_sent);
 	struct outgoing out;
 
@@ -358,7 +378,8 @@ static bool send_next(struct tcp_conn *c, uint32_t len)
 		tcp_counted(t, no_buffer);
 		return false;
 	}
-	prepare(c, &out, c->snd_nxt, (fin ? TCP_FIN : 0) | (last && len ? TCP_PSH : 0));
+	prepare(c, &out, c->snd_nxt,
+		(fin ? TCP_FIN : 0) | (len && is_pushed(c, len) ? TCP_PSH : 0));
 	if (len && (c->flags & CONN_ECN)) {
 		out.capable = true;
 		if (c->flags & CONN_CWR)
@@ -394,14 +415,6 @@ static bool send_next(struct tcp_conn *c, uint32_t len)
 	if (fin)
 		fin_sent(c);
 	return true;
-}
-
-/* Bytes that the peer's window has room for. */
-static uint32_t window_left(const struct tcp_conn *c)
-{
-	const int32_t left = (int32_t)(c->snd_una + c->snd_wnd - c->snd_nxt);
-
-	return left > 0 ? (uint32_t)left : 0;
 }
 
 /* Whether a segment that could be larger should wait (RFC 9293 3.8.6.2.1, 3.7.4). */

@@ -785,10 +785,47 @@ static void test_refused(void **state)
 	lab_free(l);
 }
 
+/* ---- a flight ------------------------------------------------------------------------------- */
+
+static void idle_event(struct tcp_conn *c, uint32_t events)
+{
+	if (events & TCP_EV_ERROR)
+		tcp_close(c);
+}
+
+static const struct tcp_ops idle_ops = { idle_event };
+
+/* The last segment that the congestion window lets go is pushed, for a receiver that holds its
+ * acknowledgement back otherwise. */
+static void test_flight(void **state)
+{
+	static const uint8_t data[100000];
+	struct lab *l = lab_make(1, false, &(struct harm){ .delay_us = 100 }, &idle_ops, 0);
+	const struct tcp_target to = { .local = l->host[0].addr,
+		.remote = { l->host[1].addr, PORT } };
+	struct tcp_conn *c = tcp_connect(l->host[0].tcp, &to, &tcp_how_defaults, &idle_ops, NULL);
+
+	assert_non_null(c);
+	run(l, 10000);
+	assert_int_equal(l->n, 0);
+	assert_int_equal(tcp_write_copy(c, data, sizeof(data)), 0);
+	tcp_flush(l->host[0].tcp);
+	assert_int_equal(l->n, 10);
+	while (l->n) { /* and all are lost */
+		struct packet *p = wire_pop(l);
+
+		assert_int_equal(p->data[33] & 0x08, l->n ? 0 : 0x08);
+		free(p);
+	}
+	tcp_abort(c);
+	lab_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_flight),
 		cmocka_unit_test(test_ways),
 	};
 
