@@ -50,7 +50,7 @@
 #define ACK_DELAY_MS     40
 #define QUICK_ACKS       16  /* segments of a new connection that are acknowledged at once */
 #define CHALLENGE_MS     500 /* between answers to what is not in the window */
-#define PROBE_MIN_MS     10  /* of a tail loss probe */
+#define PROBE_MIN_MS     2   /* of a tail loss probe */
 #define MSS_DEFAULT_V4   536 /* RFC 9293 3.7.1 */
 #define MSS_DEFAULT_V6   1220
 #define MSS_MIN          64 /* less is not believed */

@@ -796,7 +796,8 @@ static void idle_event(struct tcp_conn *c, uint32_t events)
 static const struct tcp_ops idle_ops = { idle_event };
 
 /* The last segment that the congestion window lets go is pushed, for a receiver that holds its
- * acknowledgement back otherwise. */
+ * acknowledgement back otherwise; and when none comes a probe follows after two round trips, be
+ * they as short as on a local network. */
 static void test_flight(void **state)
 {
 	static const uint8_t data[100000];
@@ -817,6 +818,8 @@ static void test_flight(void **state)
 		assert_int_equal(p->data[33] & 0x08, l->n ? 0 : 0x08);
 		free(p);
 	}
+	run(l, 4000);
+	assert_int_equal(counted(l, 0, TCP_COUNT_probes), 1);
 	tcp_abort(c);
 	lab_free(l);
 }
