@@ -247,8 +247,11 @@ static bool is_duplicate_report(const uint8_t *at, unsigned int blocks, const st
 
 static void take_sacks(struct tcp_conn *c, const struct arrival *a, struct news *n)
 {
+	struct run {
+		uint32_t start, end;
+	} run[SACKS_MAX];
 	const uint8_t *at = a->p->l4 + a->o.sack_at;
-	unsigned int i = 0;
+	unsigned int i = 0, runs = 0;
 
 	if (is_duplicate_report(at, a->o.sack_blocks, a)) {
 		n->duplicate = true;
@@ -259,11 +262,20 @@ static void take_sacks(struct tcp_conn *c, const struct arrival *a, struct news 
 		i = 1;
 	}
 	for (; i < a->o.sack_blocks; i++) {
-		const uint32_t start = load(at + 8 * i), end = load(at + 8 * i + 4);
+		const struct run r = { load(at + 8 * i), load(at + 8 * i + 4) };
+		unsigned int k = runs;
 
-		if (seq_lt(start, end) && seq_le(a->ack, start) && seq_le(end, c->snd_nxt))
-			sack_block(c, a, start, end, n);
+		if (!seq_lt(r.start, r.end) || seq_lt(r.start, a->ack) || seq_lt(c->snd_nxt, r.end))
+			continue;
+		/* In order, or what an acknowledgement that was lost had told would look as if it
+		 * had been overtaken. */
+		for (; k && seq_lt(r.start, run[k - 1].start); k--)
+			run[k] = run[k - 1];
+		run[k] = r;
+		runs++;
 	}
+	for (i = 0; i < runs; i++)
+		sack_block(c, a, run[i].start, run[i].end, n);
 }
 
 /* ---- what is acknowledged ------------------------------------------------------------------- */

@@ -824,10 +824,55 @@ static void test_flight(void **state)
 	lab_free(l);
 }
 
+/* Of what is on the wire, in order: 1 arrives now, 0 never does. */
+static void deliver(struct lab *l, const char *which)
+{
+	for (; *which; which++) {
+		struct packet *p = wire_pop(l);
+
+		if (*which == '1') {
+			if (p->at_us > l->now_us)
+				l->now_us = p->at_us;
+			tcp_advance(l->host[p->to].tcp, l->now_us, (uint32_t)(l->now_us / 1000), 0);
+			receive(l, p);
+		}
+		free(p);
+	}
+}
+
+/* A receiver reports last first what came apart; where the reports between are lost, that is no
+ * reordering, and the third segment behind a hole tells at once that it is one. */
+static void test_reports_lost(void **state)
+{
+	static const uint8_t data[14480];
+	struct lab *l = lab_make(1, false, &(struct harm){ .delay_us = 1000 }, &idle_ops, 0);
+	const struct tcp_target to = { .local = l->host[0].addr,
+		.remote = { l->host[1].addr, PORT } };
+	struct tcp_conn *c = tcp_connect(l->host[0].tcp, &to, &tcp_how_defaults, &idle_ops, NULL);
+
+	run(l, 10000);
+	assert_int_equal(tcp_write_copy(c, data, sizeof(data)), 0);
+	tcp_flush(l->host[0].tcp);
+	assert_int_equal(l->n, 10);
+	for (const char **step = (const char *[]){ "01", "01", "1", NULL }; *step; step++) {
+		deliver(l, *step);
+		tcp_flush(l->host[1].tcp);
+	}
+	deliver(l, "00000");
+	assert_int_equal(l->n, 3);
+	deliver(l, "01");
+	assert_int_equal(counted(l, 0, TCP_COUNT_recoveries), 0);
+	deliver(l, "1");
+	assert_int_equal(counted(l, 0, TCP_COUNT_recoveries), 1);
+	tcp_abort(c);
+	lab_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_reports_lost),
 		cmocka_unit_test(test_flight),
 		cmocka_unit_test(test_ways),
 	};
