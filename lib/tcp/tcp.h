@@ -77,7 +77,7 @@ struct tcp_how {
 	uint32_t keep_idle_ms;     /* silence before the first keep-alive probe; 0: none is sent */
 	uint32_t keep_interval_ms; /* between them */
 	uint32_t fin_wait_ms;      /* a closed connection waits for the peer's FIN so long */
-	uint32_t linger_ms;        /* a closed connection may go on sending its data so long */
+	uint32_t linger_ms;        /* and may wait so long for the peer to take more of its data */
 };
 extern const struct tcp_how tcp_how_defaults;
 

@@ -585,6 +585,8 @@ void tcp_ack(struct tcp_conn *c, const struct arrival *a)
 	struct news n = { 0 };
 	bool changed, opened, is_dupack;
 
+	c->heard_ms = c->tcp->now_ms;
+	c->keep_sent = 0;
 	if (seq_lt(a->ack, c->snd_una))
 		return; /* a newer one has come before */
 	opened = c->snd_wnd == 0;
@@ -611,6 +613,8 @@ void tcp_ack(struct tcp_conn *c, const struct arrival *a)
 		control(c, a, &n);
 	if (!c->sent || n.moved || !tcp_timer_runs(c, TIMER_RTX))
 		tcp_rearm(c);
+	if (n.acked && !(c->flags & CONN_OWNED))
+		tcp_long_timer(c); /* slow is not stuck */
 	if (n.acked && (c->flags & CONN_FULL) && c->snd.bytes <= c->how.sndbuf / 2) {
 		c->flags &= ~CONN_FULL;
 		tcp_raise(c, TCP_EV_WRITE);

@@ -353,8 +353,6 @@ static void take_segment(struct tcp_conn *c, struct arrival *a)
 
 void tcp_conn_input(struct tcp_conn *c, struct arrival *a)
 {
-	c->heard_ms = c->tcp->now_ms;
-	c->keep_sent = 0;
 	if (c->state == TCP_SYN_SENT) {
 		syn_sent_input(c, a);
 		return;
