@@ -123,3 +123,19 @@ def test_quick_run(ports_free, tmp_path):
     # What it makes, it removes.
     left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
     assert f"fl{process.pid}-" not in left
+
+
+def test_quick_run_of_tcp(tmp_path):
+    """Both hosts get something through the bad link, each way."""
+    output = tmp_path / "bench.json"
+    process = subprocess.Popen(["/usr/bin/python3", os.path.join(ROOT, "tests/support/bench.py"), "--quick", "--only", "tcp",
+        "--output", str(output)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
+    rows = json.loads(output.read_text())["tcp"]
+    assert {row["way"] for row in rows} == {"receives", "sends"} and len(rows) == 6
+    for row in rows:
+        assert row["linux"][0] > 0 and row["fairlead"][0] > 0 and row["of_linux"] > 0, row
+        assert row["profile"] in printed
+    left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    assert f"fl{process.pid}" not in left

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -17,9 +18,10 @@ from flood import OTHERS
 from lab import ROOT, LabError, Namespaces
 import bench_memif
 import bench_pktgen
+import bench_tcp
 import bench_veth
 
-PARTS = ("memif", "pktgen", "flood", "veth", "l4")
+PARTS = ("memif", "pktgen", "flood", "veth", "tcp", "l4")
 # What the memif part needs, all programs together.
 HUGE_BYTES = 1 << 30
 
@@ -95,6 +97,8 @@ class Bench:
         self.bench_program = os.path.join(BUILD, "app/fairlead-bench/fairlead-bench")
         self.seconds, self.rounds, self.frames = (0.5, 1, [64]) if quick else (2, 2, [64, 1518])
         self.veth_seconds, self.veth_rounds = (1, 1) if quick else (4, 2)
+        self.tcp_seconds, self.tcp_seeds = (0.5, 1) if quick else (1, 5)
+        self.tcp_profiles = ["delay 5 ms", "loss 1 %, delay 5 ms", "all at once"] if quick else None
         self.flows, self.l4_rounds = ([10_000], 8) if quick else ([10_000, 1_000_000], 64)
 
     @staticmethod
@@ -166,6 +170,15 @@ def veth_table(rows):
     return text + failures(rows)
 
 
+def tcp_table(rows):
+    def median(rates):
+        return number(statistics.median(rates), 1e6, 1)
+
+    return "TCP that ends in fairlead and TCP of Linux over the same bad link to a host of Linux, CUBIC; Mbit/s, medians\n\n" + table(
+        ["", "it", "Linux", "fairlead", "/ Linux"],
+        [[r["profile"], r["way"], median(r["linux"]), median(r["fairlead"]), number(r["of_linux"])] for r in rows])
+
+
 def l4_table(rows):
     return "fairlead-bench l4: the pipeline alone, no device\n\n" + table(
         ["", "flows", "", "cycles a packet", "dropped", "bytes a flow"],
@@ -186,7 +199,8 @@ def main():
     result = {"hardware": hardware(), "programs": generators(), "commit": output_of("git", "-C", ROOT, "rev-parse", "HEAD")}
     bench = Bench(arguments.quick)
     parts = {"memif": (bench_memif.run, memif_table), "pktgen": (bench_pktgen.run, pktgen_table),
-        "flood": (bench_memif.floods, flood_table), "veth": (bench_veth.run, veth_table), "l4": (bench_memif.layer4, l4_table)}
+        "flood": (bench_memif.floods, flood_table), "veth": (bench_veth.run, veth_table), "tcp": (bench_tcp.run, tcp_table),
+        "l4": (bench_memif.layer4, l4_table)}
     print(f"{result['hardware']['cpu']}, {result['hardware']['cores']} cores, Linux {result['hardware']['kernel']}, "
         f"DPDK {result['hardware']['dpdk']}, {'hugepages' if bench.huge else 'no hugepages'}\n", flush=True)
     with bench.lab:
