@@ -17,6 +17,7 @@
 #include "base/wheel.h"
 #include "guard/acl.h"
 #include "net/proxyhdr.h"
+#include "relay_log.h"
 #include "sched/limit.h"
 
 /* Before a server that refused is tried again. */
@@ -25,7 +26,14 @@
 /* Pairs a turn that a change of the snapshot has looked at. */
 #define SWEEP 64
 
-enum relay_state { RELAY_FREE, RELAY_HEADER, RELAY_CONNECTING, RELAY_WAITING, RELAY_OPEN };
+enum relay_state {
+	RELAY_FREE,
+	RELAY_HEADER,
+	RELAY_CONNECTING,
+	RELAY_WAITING,
+	RELAY_OPEN,
+	RELAY_STATES
+};
 
 /* relay.flags */
 #define CLIENT_DONE 0x01 /* its FIN has been passed on */
@@ -41,11 +49,14 @@ struct relay {
 	struct relays *all;
 	struct tcp_conn *client, *server; /* server NULL: none now */
 	uint16_t service, service_gen;
-	uint16_t to, to_gen;           /* slot of the server; 0: none has been picked */
-	uint16_t last;                 /* of the one that failed last */
-	uint8_t header;                /* version of the PROXY header that it wants; 0: none */
-	struct tuple who;              /* the client's, by its packets or its PROXY header */
-	uint32_t since_ms;             /* when this state began */
+	uint16_t to, to_gen; /* slot of the server; 0: none has been picked */
+	uint16_t last;       /* of the one that failed last */
+	uint8_t header;      /* version of the PROXY header that it wants; 0: none */
+	struct tuple who;    /* the client's, by its packets or its PROXY header */
+	uint32_t since_ms;   /* when this state began */
+	uint32_t spent_ms[RELAY_STATES];
+	uint64_t began;                /* relays.clock */
+	struct tuple toward;           /* of the last connection to a server */
 	uint32_t client_ms, server_ms; /* when something last moved to or from each */
 	uint64_t up, down;             /* bytes */
 	struct relay *next;            /* free */
@@ -58,12 +69,14 @@ struct relays {
 	const struct model *model;
 	struct tcp *tcp;
 	uint32_t now_ms;
+	uint64_t clock;       /* ms, which does not wrap */
 	uint32_t turn;        /* of sources */
 	uint32_t generations; /* model->generations when pairs were last looked at */
 	uint32_t sweep;       /* the next to look at; conf.max: all have been */
 	struct relay *free;
 	struct relay *relay; /* [conf.max] */
 	struct relays_stats stats;
+	struct relay_log *log;
 	struct wheel wheel;
 };
 
@@ -95,7 +108,7 @@ const char *relay_end_text(enum relay_end e)
 
 uint64_t relays_bytes(uint32_t max)
 {
-	return sizeof(struct relays) + (uint64_t)max * sizeof(struct relay);
+	return sizeof(struct relays) + (uint64_t)max * sizeof(struct relay) + relay_log_bytes();
 }
 
 struct relays *relays_create(const struct relays_conf *conf)
@@ -106,7 +119,8 @@ struct relays *relays_create(const struct relays_conf *conf)
 		goto fail;
 	all->relay = rte_zmalloc_socket(
 		"relays", (size_t)conf->max * sizeof(*all->relay), 64, conf->socket);
-	if (!all->relay)
+	all->log = relay_log_create(conf->socket);
+	if (!all->relay || !all->log)
 		goto fail;
 	all->conf = *conf;
 	all->sweep = conf->max;
@@ -137,8 +151,14 @@ void relays_destroy(struct relays *all)
 {
 	if (!all)
 		return;
+	relay_log_destroy(all->log);
 	rte_free(all->relay);
 	rte_free(all);
+}
+
+struct relay_log *relays_log(const struct relays *all)
+{
+	return all->log;
 }
 
 static uint32_t index_of(const struct relay *r)
@@ -173,6 +193,8 @@ static struct relay *relay_new(struct relays *all, struct tcp_conn *client)
 		.service = (uint16_t)tag,
 		.service_gen = (uint16_t)(tag >> 16),
 		.who = tcp_tuple(client),
+		.began = all->clock,
+		.since_ms = all->now_ms,
 		.client_ms = all->now_ms,
 		.server_ms = all->now_ms,
 	};
@@ -194,12 +216,51 @@ static void leave_server(struct relay *r)
 	r->to = 0;
 }
 
+/* The time in its state so far. */
+static void spend(struct relay *r)
+{
+	r->spent_ms[r->state] += r->all->now_ms - r->since_ms;
+	r->since_ms = r->all->now_ms;
+}
+
+/* The client's connection is still open, as far as tcp goes. */
+static void log_end(struct relay *r, enum relay_end why)
+{
+	const struct service *service = service_of(r);
+	const struct relays *all = r->all;
+
+	if (service && service->log == CONNECTION_LOG_NONE)
+		return;
+	spend(r);
+	const struct relay_record record = {
+		.client = tcp_tuple(r->client),
+		.who = { r->who.src, rte_be_to_cpu_16(r->who.sport) },
+		.server = r->toward,
+		.up = r->up,
+		.down = r->down,
+		.total_ms = all->clock - r->began,
+		.ended_ms = all->now_ms,
+		.header_ms = r->spent_ms[RELAY_HEADER],
+		.connect_ms = r->spent_ms[RELAY_CONNECTING] + r->spent_ms[RELAY_WAITING],
+		.service = r->service,
+		.service_gen = r->service_gen,
+		.to = r->to ? r->to : r->last,
+		.to_gen = r->to_gen,
+		.retries = r->tries,
+		.end = (uint8_t)why,
+	};
+	/* Where the service is gone, the control core remembers what it wanted. */
+	if (!service || relay_log_wants(&record, service->log))
+		relay_log_put(all->log, &record);
+}
+
 /* Closes what is still open: with a FIN, or a RST. */
 static void relay_over(struct relay *r, enum relay_end why)
 {
 	struct relays *all = r->all;
 	void (*const close)(struct tcp_conn *) = why == RELAY_END_done ? tcp_close : tcp_abort;
 
+	log_end(r, why);
 	close(r->client);
 	if (r->server)
 		close(r->server);
@@ -281,8 +342,8 @@ static void relay_arm(struct relay *r)
 
 static void enter(struct relay *r, enum relay_state state)
 {
+	spend(r);
 	r->state = (uint8_t)state;
-	r->since_ms = r->all->now_ms;
 	relay_arm(r);
 }
 
@@ -377,6 +438,7 @@ static void connect_server(struct relay *r)
 	limit_open(all->sched, s->slot, false);
 	counter_add(&all->server[s->slot].flows_opened, 1);
 	r->server = open_toward(r, s);
+	r->toward = r->server ? tcp_tuple(r->server) : (struct tuple){ 0 };
 	if (!r->server) {
 		try_again(r, RELAY_END_no_source);
 		return;
@@ -647,6 +709,7 @@ unsigned int relays_turn(
 
 	all->model = m;
 	all->tcp = t;
+	all->clock += now_ms - all->now_ms;
 	all->now_ms = now_ms;
 	if (unlikely(all->generations != m->generations)) {
 		all->generations = m->generations;

@@ -24,6 +24,7 @@
 #include "tcp/tcp.h"
 
 struct relays;
+struct relay_log;
 
 struct relays_conf {
 	uint32_t max; /* pairs */
@@ -39,6 +40,8 @@ void relays_use(struct relays *r, struct sched_worker *sched, struct traffic *se
 /* Connections belong to their instance of TCP, which is destroyed first. */
 void relays_destroy(struct relays *r);
 uint64_t relays_bytes(uint32_t max);
+/* Where connections of services that want it are put when they end. */
+struct relay_log *relays_log(const struct relays *r);
 
 /* Of connections that listeners accept; their context is the struct relays, their tag that of
  * worker/local.h. */

@@ -189,6 +189,10 @@ struct syn_proxy {
 	bool sack, timestamps;
 };
 
+/* Mode tcp: which connections are logged when they end: none, all, or those that carried bytes or
+ * failed. */
+enum connection_log { CONNECTION_LOG_NONE, CONNECTION_LOG_ALL, CONNECTION_LOG_CARRIED };
+
 /* Mode tcp: how long each phase of a connection may take, ms, and how often a server is tried. */
 struct proxy_rules {
 	uint32_t connect_ms;           /* for the server's SYN-ACK, each time */
@@ -210,6 +214,7 @@ struct service {
 	uint8_t no_flow; /* enum no_flow: NAT packets that are no first ones and have no entry */
 	uint8_t client_address; /* enum client_address */
 	uint8_t refuse;         /* enum refuse */
+	uint8_t log;            /* enum connection_log */
 	uint16_t pool;          /* slot: model.pools[pool] */
 	/* Who serves a new flow is more than a scheduler's pick: a rate of its source, persistence,
 	 * a limit, a backup. */
@@ -323,6 +328,7 @@ struct service_conf {
 	uint32_t new_flows; /* a second and worker; 0: as many as come */
 	struct syn_proxy syn_proxy;
 	struct proxy_rules proxy;
+	enum connection_log log;
 	struct {
 		const char *group; /* NULL: the service's own entries */
 		uint32_t timeout_ms;

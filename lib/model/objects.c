@@ -284,7 +284,7 @@ static bool service_equal(const struct service *a, const struct service *b)
 	return a->id == b->id && a->slot == b->slot && a->gen == b->gen && a->mode == b->mode &&
 	       a->proto == b->proto && a->encap == b->encap && a->no_flow == b->no_flow &&
 	       a->client_address == b->client_address && a->pool == b->pool &&
-	       a->new_flows == b->new_flows && a->refuse == b->refuse &&
+	       a->new_flows == b->new_flows && a->refuse == b->refuse && a->log == b->log &&
 	       a->assigned == b->assigned && a->tied == b->tied && a->grows == b->grows &&
 	       !memcmp(&a->syn_proxy, &b->syn_proxy, sizeof(a->syn_proxy)) &&
 	       !memcmp(&a->proxy, &b->proxy, sizeof(a->proxy)) &&
@@ -377,6 +377,7 @@ static struct service *service_create(struct build *b, unsigned int i)
 	s->client_address = (uint8_t)conf->client_address;
 	s->pool = b->pool_slot[b->service_pool[i]];
 	s->refuse = (uint8_t)conf->refuse;
+	s->log = (uint8_t)conf->log;
 	s->new_flows = conf->new_flows;
 	s->persistence = (struct persistence){
 		.scope = conf->persistence.group ? model_group_scope(conf->persistence.group)
