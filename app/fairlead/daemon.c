@@ -300,7 +300,8 @@ static int start_admin(struct daemon *d, struct faults *faults)
 static int start_snapshot(struct daemon *d, struct faults *faults)
 {
 	d->slots = model_slots_create();
-	if (!d->slots)
+	d->connlog = connlog_create();
+	if (!d->slots || !d->connlog)
 		return -ENOMEM;
 	d->ctl.config_path = d->options.config_path;
 	d->ctl.target = (struct config_target){
@@ -314,6 +315,8 @@ static int start_snapshot(struct daemon *d, struct faults *faults)
 		.n_nics = d->config->n_devices,
 		.steering = &d->steering,
 		.kernel = d->kernel,
+		.relays = d->relays,
+		.connlog = d->connlog,
 	};
 	return config_apply(&d->ctl.target, d->document, faults);
 }
@@ -413,6 +416,7 @@ void daemon_stop(struct daemon *d)
 	if (d->rcu)
 		rcu_destroy(d->rcu);
 	config_target_clear(&d->ctl.target);
+	connlog_destroy(d->connlog);
 	model_slots_destroy(d->slots);
 	admin_destroy(d->admin);
 	stop_devices(d);

@@ -37,6 +37,7 @@ struct daemon {
 	struct workers *workers;
 	struct model_slots *slots;
 	struct admin_state *admin;
+	struct connlog *connlog;
 	/* What connections to services of mode tcp are for; NULL: they are relayed to servers. */
 	struct local_app *local;
 	struct local_app relay_app;

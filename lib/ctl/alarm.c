@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "l4/handshake.h"
+#include "l7/relay.h"
+#include "l7/relay_log.h"
 
 #define LOOK_MS 1000
 
@@ -188,6 +190,16 @@ static bool measure_neighbours(const struct config_target *t, unsigned int i, st
 	return true;
 }
 
+static bool measure_connection_log(const struct config_target *t, unsigned int i, struct measure *m)
+{
+	if (!t->relays || i >= t->workers->n)
+		return false;
+	of_worker(t, i, m);
+	m->used = relay_log_waiting(relays_log(t->relays[i]));
+	m->max = RELAY_LOG_ROOM;
+	return true;
+}
+
 static const struct kind kinds[ALARM_KINDS] = {
 	{ "flows", "IPv4 flows", "raise limits.flows, or shorten timeouts", measure_flows },
 	{ "flows-v6", "IPv6 flows", "raise limits.flows-v6, or shorten timeouts",
@@ -205,6 +217,9 @@ static const struct kind kinds[ALARM_KINDS] = {
 	{ "hold", "packets that wait for neighbours",
 		"see that neighbours answer, or raise limits.hold", measure_hold },
 	{ "neighbours", "neighbours", "raise limits.neighbours", measure_neighbours },
+	{ "connection-log", "connections that wait to be logged",
+		"see that what connection-log names takes what is written",
+		measure_connection_log },
 };
 
 static bool measure(

@@ -15,7 +15,7 @@
 
 #define ALARM_ON    80
 #define ALARM_OFF   70
-#define ALARM_KINDS 11
+#define ALARM_KINDS 12
 #define ALARM_EACH  (64 + 1) /* things of a kind: one a worker, and one of the control core */
 
 struct alarms {

@@ -389,6 +389,8 @@ int config_apply(struct config_target *t, const json_t *doc, struct faults *faul
 	if (!c || own.errors)
 		goto out;
 	fill_in(t, c);
+	if (t->connlog && connlog_prepare(t->connlog, &c->connlog, &own) < 0)
+		goto out;
 	m = build(t, c, &own);
 	if (!m)
 		goto out;
@@ -403,6 +405,8 @@ int config_apply(struct config_target *t, const json_t *doc, struct faults *faul
 		fault_add(&own, "", "cannot be published: %s", strerror(-rc));
 		goto out;
 	}
+	if (t->connlog)
+		connlog_commit(t->connlog);
 	json_incref(c->doc);
 	json_decref(t->running);
 	t->running = c->doc;
@@ -414,6 +418,8 @@ int config_apply(struct config_target *t, const json_t *doc, struct faults *faul
 	m = NULL;
 	rc = 0;
 out:
+	if (t->connlog)
+		connlog_cancel(t->connlog);
 	if (m)
 		model_free(m, &config_sched);
 	config_free(c);

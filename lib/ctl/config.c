@@ -653,6 +653,8 @@ static int read_services(struct reader *r)
 		rc = read_proxy(r, rule, o, s);
 		if (rc)
 			return rc;
+		if (s->mode == MODE_TCP)
+			s->log = config_service_log(r, rule, o);
 		s->no_flow = no_flow && !strcmp(no_flow, "drop") ? NO_FLOW_DROP : NO_FLOW_RESET;
 		s->new_flows = get_u32(r, rule, o, "new-flows");
 		s->client_address =
@@ -688,6 +690,7 @@ static int read_all(struct reader *r)
 	if (key)
 		key_parse(key, &r->c->model.cluster_key);
 	read_socket(r);
+	config_read_connlog(r);
 	if (!rc)
 		rc = read_ports(r);
 	if (!rc)
@@ -760,6 +763,7 @@ void config_free(struct config *c)
 
 bool config_check(const json_t *doc, struct faults *faults)
 {
+	const size_t errors = faults->errors;
 	struct config *c = config_read(doc, faults);
 	struct memory_plan plan;
 
@@ -768,6 +772,7 @@ bool config_check(const json_t *doc, struct faults *faults)
 	config_memory(c, &plan);
 	memory_check(&plan, memory_hugepages_free(), faults);
 	eal_warn_kernels(c->kernels, c->n_kernels, faults);
+	connlog_check(&c->connlog, faults);
 	config_free(c);
-	return true;
+	return faults->errors == errors;
 }

@@ -16,12 +16,14 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
+#include "ctl/connlog.h"
 #include "model/model.h"
 #include "net/kernel.h"
 #include "net/net.h"
 #include "worker/worker.h"
 
 struct arena;
+struct relays;
 struct schema;
 struct steering; /* steering.h */
 
@@ -54,6 +56,8 @@ struct config {
 		uint32_t max_connections;
 	} socket;
 	const char *state; /* file of the administrative state; NULL: see admin_path() */
+	struct connlog_conf connlog;
+	bool connlog_empty; /* connections that carried nothing too */
 	enum steering_wish steering;
 	struct idle_conf idle;
 	struct neigh_conf neighbour;
@@ -108,6 +112,8 @@ struct config_target {
 	struct nic **nics;
 	unsigned int n_nics;
 	struct steering *steering;    /* NULL in tests */
+	struct relays *const *relays; /* by worker; NULL: none */
+	struct connlog *connlog;      /* NULL in tests */
 	struct kernel *kernel;        /* NULL: no port shares with it */
 	struct config_change *change; /* apply.c's own */
 	struct tally *tally;          /* tally.c's own */

@@ -69,4 +69,10 @@ int config_read_headers(
 /* struct server.proxy_header of "none", "v1" or "v2". */
 uint8_t config_proxy_header(const char *text);
 
+/* config_connlog.c: "connection-log" of the document, before services are read; then what a service
+ * has logged. */
+void config_read_connlog(struct reader *r);
+enum connection_log config_service_log(
+	const struct reader *r, const json_t *rule, const json_t *service);
+
 #endif

@@ -2,6 +2,7 @@
 /* What good documents mean, and that all that is wrong with a bad one is told at once. */
 #include <netinet/in.h>
 #include <sched.h>
+#include <syslog.h>
 
 #include "config_test.h"
 
@@ -293,6 +294,67 @@ static void test_headers(void **state)
 	config_free(c);
 }
 
+#define LOGGED(log, service)                                                                       \
+	AROUND(POOL ", 'connection-log': {" log "}, 'services': [{'name': 'app', 'pool': 'web', "  \
+		    "'mode': 'tcp', 'address': '192.0.2.10:80'" service "}]")
+
+static void test_connection_log(void **state)
+{
+	static const struct {
+		const char *text;
+		struct connlog_conf conf;
+		enum connection_log of_service;
+	} good[] = {
+		{ LOCAL(""), { 0 }, CONNECTION_LOG_NONE },
+		{ LOGGED("'file': '/a/b'", ""),
+			{ .path = "/a/b", .file = true, .facility = LOG_LOCAL0 },
+			CONNECTION_LOG_ALL },
+		{ LOGGED("'file': '/a/b'", ", 'connection-log': false"),
+			{ .path = "/a/b", .file = true, .facility = LOG_LOCAL0 },
+			CONNECTION_LOG_NONE },
+		{ LOGGED("'syslog': '/dev/log', 'facility': 'daemon', 'format': 'json', "
+			 "'empty': false",
+			  ", 'connection-log': true"),
+			{ .path = "/dev/log", .json = true, .facility = LOG_DAEMON },
+			CONNECTION_LOG_CARRIED },
+	};
+	static const struct bad_case bad[] = {
+		{ LOGGED("", ""), "connection-log: neither \"file\" nor \"syslog\"; needed is "
+				  "one of them\n" },
+		{ LOGGED("'file': '/a', 'syslog': '/b'", ""),
+			"connection-log: both \"file\" and \"syslog\"; needed is one of "
+			"them\n" },
+		{ LOGGED("'file': 7", ""),
+			"connection-log.file: 7; needed is the absolute path of a file, at most "
+			"4000 characters\n" },
+	};
+	struct faults faults = { 0 };
+	struct config *c;
+	json_t *doc;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		const struct connlog_conf *conf = &good[i].conf;
+
+		doc = parse(good[i].text);
+		c = config_read(doc, &faults);
+		assert_faults(&faults, "");
+		assert_string_equal(
+			c->connlog.path ? c->connlog.path : "", conf->path ? conf->path : "");
+		assert_int_equal(c->connlog.file, conf->file);
+		assert_int_equal(c->connlog.json, conf->json);
+		assert_int_equal(c->connlog.facility, conf->facility);
+		assert_int_equal(c->model.services[0].log, good[i].of_service);
+		config_free(c);
+		json_decref(doc);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		doc = parse(bad[i].text);
+		assert_null(config_read(doc, &faults));
+		assert_faults(&faults, bad[i].faults);
+		json_decref(doc);
+	}
+}
+
 static void test_syn_proxy(void **state)
 {
 	struct config *c = read_good(AROUND(
@@ -570,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_new_flows),
 		cmocka_unit_test(test_encapsulation),
 		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_connection_log),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_tables),

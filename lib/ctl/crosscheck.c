@@ -595,6 +595,10 @@ static void check_relayed(struct cross *x, unsigned int i)
 	if (s->mode != MODE_TCP && s->mode != MODE_COUNT && json_object_get(o, "proxy"))
 		fault_warn(x->faults, at(x, "services[%u].proxy", i),
 			"without effect: the service is of mode %s, not tcp", mode_name(s->mode));
+	if (s->mode != MODE_TCP && s->mode != MODE_COUNT && json_object_get(o, "connection-log"))
+		fault_warn(x->faults, at(x, "services[%u].connection-log", i),
+			"without effect: connections of mode %s are not logged",
+			mode_name(s->mode));
 	if (s->mode != MODE_TCP)
 		return;
 	if (s->proto != IPPROTO_TCP)

@@ -303,6 +303,10 @@ static const struct bad_case cases[] = {
 		"services[0].syn-proxy: in mode dr servers answer clients by themselves, so that "
 		"nobody else can shake hands for them; leave this out, or use mode nat or "
 		"fullnat\n" },
+	{ AROUND(POOL ", " SERVICE("'mode': 'dr', 'connection-log': true, 'address': "
+				   "'192.0.2.10:80'")),
+		"warning: services[0].connection-log: without effect: connections of mode dr are "
+		"not logged\n" },
 	{ AROUND(POOL ", " SERVICE("'mode': 'nat', 'protocol': 'udp', 'syn-proxy': {'mode': "
 				   "'always'}, 'address': '192.0.2.10:80'")),
 		"services[0].syn-proxy: SYNs are TCP's, and the service's protocol is udp; leave "

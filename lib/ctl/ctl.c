@@ -77,6 +77,8 @@ static void signal_ready(struct ctl *c, struct ctl_source *s, uint32_t events)
 	while (read(c->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
 			reload(c);
+			if (c->target.connlog)
+				connlog_reopen(c->target.connlog);
 			continue;
 		}
 		log_info("%s from process %u: stopping", strsignal((int)info.ssi_signo),
@@ -216,6 +218,8 @@ void ctl_turn(struct ctl *c, int timeout_ms)
 	alarm_turn(&c->alarms, &c->target, c->now);
 	work += rpc_poll(c);
 	clock_advance(c);
+	if (c->target.connlog)
+		work += connlog_turn(c->target.connlog, &c->target, c->now);
 	listener_poll(c, c->listener);
 	if (c->target.rcu)
 		work += rcu_reclaim(c->target.rcu);
@@ -324,8 +328,19 @@ fail:
 	return rc;
 }
 
+/* What workers have left when they stopped. */
+static void connlog_finish(struct ctl *c)
+{
+	if (!c->target.connlog)
+		return;
+	clock_advance(c);
+	while (connlog_turn(c->target.connlog, &c->target, c->now))
+		;
+}
+
 void ctl_close(struct ctl *c)
 {
+	connlog_finish(c);
 	if (c->listener)
 		listener_close(c, c->listener);
 	c->listener = NULL;

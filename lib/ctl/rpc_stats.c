@@ -55,6 +55,15 @@ static json_t *total_view(
 	return o;
 }
 
+static json_t *connection_log_view(const struct ctl *c)
+{
+	struct connlog_stats s;
+
+	connlog_stats(c->target.connlog, &c->target, &s);
+	return json_pack("{s:I, s:I, s:I}", "written", (json_int_t)s.written, "lost",
+		(json_int_t)s.lost, "failed", (json_int_t)s.failed);
+}
+
 static void stats_show(struct ctl *c, const json_t *params, struct rpc_call *call)
 {
 	json_t *services = view_services(c), *ports = view_ports(c), *workers = view_workers(c);
@@ -62,10 +71,11 @@ static void stats_show(struct ctl *c, const json_t *params, struct rpc_call *cal
 
 	alarm_look(&c->alarms, &c->target);
 	rpc_result(call,
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "total",
-			total_view(services, ports, workers, drops), "alarms",
-			alarm_view(&c->alarms, &c->target, false), "services", services, "servers",
-			view_servers(c, NULL), "ports", ports, "workers", workers, "drops", drops));
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "total",
+			total_view(services, ports, workers, drops), "connection_log",
+			connection_log_view(c), "alarms", alarm_view(&c->alarms, &c->target, false),
+			"services", services, "servers", view_servers(c, NULL), "ports", ports,
+			"workers", workers, "drops", drops));
 }
 
 static void stats_drops(struct ctl *c, const json_t *params, struct rpc_call *call)

@@ -38,14 +38,14 @@ static const struct bad_case cases[] = {
 	{ AROUND("'color': 'red'"),
 		"color: unknown key; possible here is \"workers\", \"control\", \"ports\", "
 		"\"routes\", \"pools\", \"services\", \"access\", \"source-rate\", \"gateway\", "
-		"\"timeouts\", \"new-flows\", \"limits\", "
+		"\"connection-log\", \"timeouts\", \"new-flows\", \"limits\", "
 		"\"steering\", \"idle\", "
 		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
 		"\"state\"\n" },
 	{ AROUND("'a b\\u0001': 1"),
 		"[\"a b\\u0001\"]: unknown key; possible here is \"workers\", \"control\", "
 		"\"ports\", \"routes\", \"pools\", \"services\", \"access\", \"source-rate\", "
-		"\"gateway\", \"timeouts\", \"new-flows\", "
+		"\"gateway\", \"connection-log\", \"timeouts\", \"new-flows\", "
 		"\"limits\", "
 		"\"steering\", \"idle\", \"fragments\", \"neighbour\", \"control-socket\", "
 		"\"cluster-key\" or "
@@ -53,7 +53,7 @@ static const struct bad_case cases[] = {
 	{ AROUND("'': 1"),
 		"[\"\"]: unknown key; possible here is \"workers\", \"control\", \"ports\", "
 		"\"routes\", \"pools\", \"services\", \"access\", \"source-rate\", \"gateway\", "
-		"\"timeouts\", \"new-flows\", \"limits\", "
+		"\"connection-log\", \"timeouts\", \"new-flows\", \"limits\", "
 		"\"steering\", \"idle\", "
 		"\"fragments\", \"neighbour\", \"control-socket\", \"cluster-key\" or "
 		"\"state\"\n" },
