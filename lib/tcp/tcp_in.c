@@ -334,6 +334,8 @@ static void handshake_done(struct tcp_conn *c, const struct arrival *a)
 /* From the fifth step on. */
 static void take_segment(struct tcp_conn *c, struct arrival *a)
 {
+	const bool apart = a->len > 0 && (c->ooo || a->seq != c->rcv_nxt);
+
 	if (is_wrong_ack(c, a))
 		return;
 	if (c->state == TCP_SYN_RECEIVED)
@@ -347,8 +349,12 @@ static void take_segment(struct tcp_conn *c, struct arrival *a)
 		note_fin(c, a);
 	if (a->len > 0 && !data_came(c, a))
 		return;
-	if (c->ooo_fin && c->fin_seq == c->rcv_nxt && !(c->flags & CONN_FIN_GOT))
-		fin_came(c);
+	if (c->ooo_fin && c->fin_seq == c->rcv_nxt && !(c->flags & CONN_FIN_GOT) && !fin_came(c))
+		return;
+	/* What is out of order is told at once, not with the rest of the burst: without SACK each
+	 * one counts (RFC 5681 4.2), and the only one of a flight might be lost. */
+	if (apart && (c->flags & CONN_ACK_NOW))
+		tcp_send_ack(c);
 }
 
 void tcp_conn_input(struct tcp_conn *c, struct arrival *a)
