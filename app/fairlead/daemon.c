@@ -195,6 +195,10 @@ static int start_relays(struct daemon *d, struct faults *faults)
 			return -ENOMEM;
 		}
 	}
+	if (d->relays && relays_join(d->relays, c->n_workers) < 0) {
+		fault_add(faults, "workers", "no memory for what workers ask each other");
+		return -ENOMEM;
+	}
 	d->local->pools = d->tcp_pools;
 	return 0;
 }
@@ -278,7 +282,7 @@ static int start_workers(struct daemon *d, struct faults *faults)
 	for (unsigned int i = 0; d->relays && i < c->n_workers; i++) {
 		struct worker *w = d->workers->worker[i];
 
-		relays_use(d->relays[i], w->l4.sched, w->l4.service, w->l4.server, w->now_ms);
+		relays_use(d->relays[i], &w->l4, w->now_ms);
 	}
 	steering_use(&d->steering, d->workers, d->nics, c->n_devices);
 	return 0;

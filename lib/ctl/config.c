@@ -595,6 +595,7 @@ static int read_proxy(
 		{ "server-timeout", offsetof(struct proxy_rules, server_ms) },
 		{ "tunnel-timeout", offsetof(struct proxy_rules, tunnel_ms) },
 		{ "half-closed-timeout", offsetof(struct proxy_rules, half_closed_ms) },
+		{ "queue-timeout", offsetof(struct proxy_rules, queue_ms) },
 	};
 	const json_t *rule = schema_key(r->schema, service_rule, "proxy");
 	const json_t *o = json_object_get(service, "proxy");
@@ -607,6 +608,9 @@ static int read_proxy(
 		memcpy((char *)&s->proxy + times[i].at, &ms, sizeof(ms));
 	}
 	s->proxy.retries = get_u32(r, rule, o, "retries");
+	s->proxy.max_connections = get_u32(r, rule, o, "max-connections");
+	s->proxy.queue_max = get_u32(r, rule, o, "queue-max");
+	s->proxy.abort_on_close = json_is_true(json_object_get(o, "abort-on-close"));
 	return config_read_headers(r, rule, o, s);
 }
 

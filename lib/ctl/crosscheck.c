@@ -604,10 +604,6 @@ static void check_relayed(struct cross *x, unsigned int i)
 	if (s->proto != IPPROTO_TCP)
 		fault_add(x->faults, at(x, "services[%u].protocol", i),
 			"mode tcp is for protocol tcp");
-	if (s->persistence.timeout_ms)
-		fault_add(x->faults, at(x, "services[%u].persistence", i),
-			"mode tcp does not keep a client's server in this version; leave this out, "
-			"or use scheduler source");
 }
 
 static void check_service(struct cross *x, unsigned int i)

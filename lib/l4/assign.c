@@ -66,13 +66,17 @@ static const struct pool *backup_of(const struct l4 *l, const struct pool *pool)
 
 /* ---- rates of sources ----------------------------------------------------------------------- */
 
+/* The first step that is about servers. */
+static enum ask_step first_of_server(const struct service *service)
+{
+	return service->persistence.timeout_ms ? ASK_ENTRY : ASK_PICK;
+}
+
 /* What comes after RATE and RATE_ALL: the first step that is about servers, where this is where one
  * is chosen. */
 static enum ask_step past_rates(const struct service *service)
 {
-	if (service->mode == MODE_TCP)
-		return ASK_DONE;
-	return service->persistence.timeout_ms ? ASK_ENTRY : ASK_PICK;
+	return service->mode == MODE_TCP ? ASK_DONE : first_of_server(service);
 }
 
 /* RATE, then RATE_ALL: what the service turns away is not counted against what the source may do at
@@ -293,6 +297,12 @@ void assign_begin(const struct l4 *l, const struct service *service, struct ques
 		.service_gen = service->gen,
 		.flags = l->struck && pace_is_struck(l, service) ? ASK_MAGLEV : 0,
 	};
+}
+
+void assign_begin_server(const struct l4 *l, const struct service *service, struct question *q)
+{
+	assign_begin(l, service, q);
+	q->step = (uint8_t)first_of_server(service);
 }
 
 bool assign_again(struct l4 *l, struct question *q)

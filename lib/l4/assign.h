@@ -20,7 +20,8 @@
  * owner of the flow. assign_advance() goes as far as this worker may, and says who goes on; who is
  * at hand costs no ring.
  *
- * Services of mode tcp have the rates alone: who serves their clients is the application's matter.
+ * For a packet of a service of mode tcp there are the rates alone: who serves the connection is the
+ * application's question, assign_begin_server(), which goes on from there.
  *
  * What always holds: a question with ASK_GRANTED stands for one grant, which its holder settles or
  * passes on with it. Steps are bounded by question.tries.
@@ -33,6 +34,9 @@
 
 /* A new question of this worker about a flow of the service. */
 void assign_begin(const struct l4 *l, const struct service *service, struct question *q);
+
+/* Of mode tcp, for the application: who serves a connection whose source is within its rates. */
+void assign_begin_server(const struct l4 *l, const struct service *service, struct question *q);
 
 /* Decides what this worker may decide. Returns the worker that goes on: this one only where it is
  * the owner, and then q->server is chosen, or 0 and q->reason says why there is none. */

@@ -7,6 +7,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -17,21 +18,27 @@
 #include "base/wheel.h"
 #include "guard/acl.h"
 #include "net/proxyhdr.h"
+#include "place.h"
 #include "relay_log.h"
-#include "sched/limit.h"
 
 /* Before a server that refused is tried again. */
 #define RETRY_MS   1000
 #define TICK_SHIFT 3 /* 8 ms */
 /* Pairs a turn that a change of the snapshot has looked at. */
 #define SWEEP 64
+/* Answers a turn. */
+#define ANSWERS 64
+/* How long others may be asked, where the service has no queue. */
+#define ASK_MS 10000
 
 enum relay_state {
 	RELAY_FREE,
 	RELAY_HEADER,
+	RELAY_ASKING,
 	RELAY_CONNECTING,
 	RELAY_WAITING,
 	RELAY_OPEN,
+	RELAY_LEFT,
 	RELAY_STATES
 };
 
@@ -55,8 +62,9 @@ struct relay {
 	struct tuple who;    /* the client's, by its packets or its PROXY header */
 	uint32_t since_ms;   /* when this state began */
 	uint32_t spent_ms[RELAY_STATES];
-	uint64_t began;                /* relays.clock */
-	struct tuple toward;           /* of the last connection to a server */
+	uint64_t began;      /* relays.clock */
+	struct tuple toward; /* of the last connection to a server */
+	struct place place;
 	uint32_t client_ms, server_ms; /* when something last moved to or from each */
 	uint64_t up, down;             /* bytes */
 	struct relay *next;            /* free */
@@ -64,7 +72,7 @@ struct relay {
 
 struct relays {
 	struct relays_conf conf;
-	struct sched_worker *sched;
+	struct places *places;
 	struct traffic *service, *server; /* by slot */
 	const struct model *model;
 	struct tcp *tcp;
@@ -82,33 +90,12 @@ struct relays {
 
 static const struct tcp_ops client_ops, server_ops;
 
-const char *relay_end_name(enum relay_end e)
-{
-	static const char *const names[RELAY_ENDS] = {
-#define RELAY_END(name, text) #name,
-#include "relay_end.def"
-#undef RELAY_END
-	};
-
-	return names[e];
-}
-
-const char *relay_end_text(enum relay_end e)
-{
-	static const char *const texts[RELAY_ENDS] = {
-#define RELAY_END(name, text) text,
-#include "relay_end.def"
-#undef RELAY_END
-	};
-
-	return texts[e];
-}
-
 /* ---- life ----------------------------------------------------------------------------------- */
 
 uint64_t relays_bytes(uint32_t max)
 {
-	return sizeof(struct relays) + (uint64_t)max * sizeof(struct relay) + relay_log_bytes();
+	return sizeof(struct relays) + (uint64_t)max * sizeof(struct relay) + relay_log_bytes() +
+	       places_bytes();
 }
 
 struct relays *relays_create(const struct relays_conf *conf)
@@ -120,7 +107,8 @@ struct relays *relays_create(const struct relays_conf *conf)
 	all->relay = rte_zmalloc_socket(
 		"relays", (size_t)conf->max * sizeof(*all->relay), 64, conf->socket);
 	all->log = relay_log_create(conf->socket);
-	if (!all->relay || !all->log)
+	all->places = places_create(conf->socket);
+	if (!all->relay || !all->log || !all->places)
 		goto fail;
 	all->conf = *conf;
 	all->sweep = conf->max;
@@ -137,12 +125,24 @@ fail:
 	return NULL;
 }
 
-void relays_use(struct relays *all, struct sched_worker *sched, struct traffic *service,
-	struct traffic *server, uint32_t now_ms)
+int relays_join(struct relays **all, unsigned int n)
 {
-	all->sched = sched;
-	all->service = service;
-	all->server = server;
+	struct places **places = calloc(n, sizeof(*places));
+	int rc = -ENOMEM;
+
+	for (unsigned int i = 0; places && i < n; i++)
+		places[i] = all[i]->places;
+	if (places)
+		rc = places_join(places, n);
+	free(places);
+	return rc;
+}
+
+void relays_use(struct relays *all, struct l4 *l4, uint32_t now_ms)
+{
+	places_use(all->places, l4);
+	all->service = l4->service;
+	all->server = l4->server;
 	all->now_ms = now_ms;
 	wheel_init(&all->wheel, &all->relay[0].timer, sizeof(*all->relay), TICK_SHIFT, all->now_ms);
 }
@@ -152,6 +152,7 @@ void relays_destroy(struct relays *all)
 	if (!all)
 		return;
 	relay_log_destroy(all->log);
+	places_destroy(all->places);
 	rte_free(all->relay);
 	rte_free(all);
 }
@@ -199,6 +200,7 @@ static struct relay *relay_new(struct relays *all, struct tcp_conn *client)
 		.server_ms = all->now_ms,
 	};
 	wheel_node_init(&r->timer);
+	place_begin(all->places, &r->place, r->service, r->service_gen);
 	__atomic_store_n(&all->stats.pairs, all->stats.pairs + 1, __ATOMIC_RELAXED);
 	counter_add(&all->service[r->service].flows_opened, 1);
 	return r;
@@ -211,9 +213,19 @@ static void leave_server(struct relay *r)
 
 	if (!r->to)
 		return;
-	limit_close(all->sched, r->to);
+	place_leave(all->places, r->to);
 	counter_add(&all->server[r->to].flows_closed, 1);
 	r->to = 0;
+}
+
+static void relay_free(struct relay *r)
+{
+	struct relays *all = r->all;
+
+	r->state = RELAY_FREE;
+	r->next = all->free;
+	all->free = r;
+	__atomic_store_n(&all->stats.pairs, all->stats.pairs - 1, __ATOMIC_RELAXED);
 }
 
 /* The time in its state so far. */
@@ -241,6 +253,7 @@ static void log_end(struct relay *r, enum relay_end why)
 		.total_ms = all->clock - r->began,
 		.ended_ms = all->now_ms,
 		.header_ms = r->spent_ms[RELAY_HEADER],
+		.queue_ms = r->spent_ms[RELAY_ASKING],
 		.connect_ms = r->spent_ms[RELAY_CONNECTING] + r->spent_ms[RELAY_WAITING],
 		.service = r->service,
 		.service_gen = r->service_gen,
@@ -268,10 +281,10 @@ static void relay_over(struct relay *r, enum relay_end why)
 	counter_add(&all->service[r->service].flows_closed, 1);
 	counter_add(&all->stats.end[why], 1);
 	wheel_disarm(&all->wheel, index_of(r));
-	r->state = RELAY_FREE;
-	r->next = all->free;
-	all->free = r;
-	__atomic_store_n(&all->stats.pairs, all->stats.pairs - 1, __ATOMIC_RELAXED);
+	if (place_end(all->places, &r->place))
+		relay_free(r);
+	else
+		r->state = RELAY_LEFT;
 }
 
 /* ---- time ----------------------------------------------------------------------------------- */
@@ -303,6 +316,9 @@ static uint32_t deadline(
 	case RELAY_HEADER:
 		*why = RELAY_END_header_timeout;
 		return r->since_ms + rules->header_ms;
+	case RELAY_ASKING:
+		*why = RELAY_END_queue_timeout;
+		return r->since_ms + (rules->queue_ms ? rules->queue_ms : ASK_MS);
 	case RELAY_CONNECTING:
 		*why = RELAY_END_connect_timeout;
 		return r->since_ms + rules->connect_ms;
@@ -360,29 +376,6 @@ static void key_of(const struct relay *r, struct sched_key *key)
 		.proto = t->proto };
 }
 
-/* Another than the one that failed just now, if there is one. */
-static const struct server *pick(const struct relay *r, const struct service *service)
-{
-	const struct model *m = r->all->model;
-	const struct pool *pool = m->pools[service->pool];
-	struct sched_worker *sched = r->all->sched;
-	struct sched_key key;
-	int full, n;
-
-	key_of(r, &key);
-	n = limit_pick(pool, sched, &key, &full);
-	while (n < 0 && pool->backup) {
-		pool = m->pools[pool->backup];
-		n = limit_pick(pool, sched, &key, &full);
-	}
-	if (n >= 0 && r->tries && pool->servers[n].slot == r->last) {
-		const int other = limit_next(pool, sched, n);
-
-		n = other >= 0 ? other : n;
-	}
-	return n < 0 ? NULL : &pool->servers[n];
-}
-
 /* From one of the addresses for that, in turn. NULL: no local port is free at any. */
 static struct tcp_conn *open_toward(struct relay *r, const struct server *s)
 {
@@ -398,8 +391,6 @@ static struct tcp_conn *open_toward(struct relay *r, const struct server *s)
 	all->turn++;
 	return c;
 }
-
-static void connect_server(struct relay *r);
 
 /* The connection to the server came to nothing. */
 static void try_again(struct relay *r, enum relay_end why)
@@ -420,22 +411,15 @@ static void try_again(struct relay *r, enum relay_end why)
 	enter(r, RELAY_WAITING);
 }
 
-static void connect_server(struct relay *r)
+static void connect_server(struct relay *r, const struct server *s)
 {
-	const struct service *service = service_of(r);
 	struct relays *all = r->all;
-	const struct server *s = service ? pick(r, service) : NULL;
 
-	if (!s) {
-		relay_over(r, service ? RELAY_END_no_server : RELAY_END_gone);
-		return;
-	}
 	if (r->tries && s->slot != r->last)
 		counter_add(&all->stats.redispatched, 1);
 	r->to = s->slot;
 	r->to_gen = s->gen;
 	r->header = s->proxy_header;
-	limit_open(all->sched, s->slot, false);
 	counter_add(&all->server[s->slot].flows_opened, 1);
 	r->server = open_toward(r, s);
 	r->toward = r->server ? tcp_tuple(r->server) : (struct tuple){ 0 };
@@ -444,6 +428,62 @@ static void connect_server(struct relay *r)
 		return;
 	}
 	enter(r, RELAY_CONNECTING);
+}
+
+/* A server, or what there is none for. False: it has to be asked for again. */
+static bool answered(struct relay *r)
+{
+	static const enum relay_end ends[] = {
+		[PLACE_NONE] = RELAY_END_no_server,
+		[PLACE_FULL] = RELAY_END_server_full,
+		[PLACE_SEATS_FULL] = RELAY_END_service_full,
+		[PLACE_LINE_FULL] = RELAY_END_queue_full,
+	};
+	const struct server *s;
+
+	if (!service_of(r) || r->place.answer != PLACE_SERVER) {
+		relay_over(r, service_of(r) ? ends[r->place.answer] : RELAY_END_gone);
+		return true;
+	}
+	s = place_take(r->all->places, &r->place);
+	if (s)
+		connect_server(r, s);
+	return s != NULL;
+}
+
+/* again: another server than the one that failed just now, if there is one. */
+static void ask_place(struct relay *r, bool again)
+{
+	const struct service *service = service_of(r);
+	struct sched_key key;
+
+	if (!service) {
+		relay_over(r, RELAY_END_gone);
+		return;
+	}
+	key_of(r, &key);
+	enter(r, RELAY_ASKING);
+	while (place_ask(r->all->places, &r->place, service, &key, again) && !answered(r))
+		again = false;
+}
+
+/* Those that have been answered since. */
+static unsigned int receive_answers(struct relays *all)
+{
+	struct place *back[ANSWERS];
+	unsigned int work, n = places_turn(all->places, back, ANSWERS, &work);
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct relay *r = container_of(back[i], struct relay, place);
+
+		if (r->state == RELAY_LEFT) {
+			place_end(all->places, &r->place);
+			relay_free(r);
+		} else if (!answered(r)) {
+			ask_place(r, false);
+		}
+	}
+	return work + n;
 }
 
 /* ---- headers -------------------------------------------------------------------------------- */
@@ -486,7 +526,7 @@ static void take_header(struct relay *r)
 				.sport = rte_cpu_to_be_16(h.src.port),
 				.dport = rte_cpu_to_be_16(h.dst.port),
 				.proto = IPPROTO_TCP };
-		connect_server(r);
+		ask_place(r, false);
 		break;
 	case PROXYHDR_MORE:
 		if (is_closing(r->client))
@@ -603,8 +643,16 @@ static void accept_event(struct tcp_conn *c, uint32_t events)
 		enter(r, RELAY_HEADER);
 		take_header(r);
 	} else {
-		connect_server(r);
+		ask_place(r, false);
 	}
+}
+
+/* Whether a client that has closed its half is taken to have left. */
+static bool gives_up(const struct relay *r)
+{
+	const struct service *service = service_of(r);
+
+	return service && service->proxy.abort_on_close && is_closing(r->client);
 }
 
 static void client_event(struct tcp_conn *c, uint32_t events)
@@ -612,7 +660,8 @@ static void client_event(struct tcp_conn *c, uint32_t events)
 	struct relay *r = tcp_ctx(c);
 
 	if (events & TCP_EV_ERROR) {
-		relay_over(r, RELAY_END_client_error);
+		relay_over(
+			r, r->state == RELAY_ASKING ? RELAY_END_aborted : RELAY_END_client_error);
 		return;
 	}
 	r->client_ms = r->all->now_ms;
@@ -620,6 +669,8 @@ static void client_event(struct tcp_conn *c, uint32_t events)
 		take_header(r);
 	else if (r->state == RELAY_OPEN)
 		exchange(r);
+	else if (r->state == RELAY_ASKING && gives_up(r))
+		relay_over(r, RELAY_END_aborted);
 }
 
 static void server_event(struct tcp_conn *c, uint32_t events)
@@ -668,7 +719,7 @@ static void fire(struct relay *r)
 		return;
 	}
 	if (r->state == RELAY_WAITING) {
-		connect_server(r);
+		ask_place(r, true);
 	} else if (r->state == RELAY_CONNECTING) {
 		tcp_abort(r->server);
 		try_again(r, why);
@@ -693,9 +744,11 @@ static unsigned int sweep(struct relays *all)
 	for (; all->sweep < all->conf.max && n < SWEEP; all->sweep++, n++) {
 		struct relay *r = &all->relay[all->sweep];
 
-		if (r->state != RELAY_FREE && is_gone(r))
+		if (r->state == RELAY_FREE || r->state == RELAY_LEFT)
+			continue;
+		if (is_gone(r))
 			relay_over(r, RELAY_END_gone);
-		else if (r->state != RELAY_FREE)
+		else
 			relay_arm(r); /* time-outs may be shorter */
 	}
 	return n;
@@ -705,7 +758,7 @@ unsigned int relays_turn(
 	struct relays *all, const struct model *m, struct tcp *t, uint32_t now_ms, unsigned int max)
 {
 	uint32_t due[64];
-	unsigned int n;
+	unsigned int n, fired;
 
 	all->model = m;
 	all->tcp = t;
@@ -715,9 +768,11 @@ unsigned int relays_turn(
 		all->generations = m->generations;
 		all->sweep = 0;
 	}
-	n = wheel_advance(&all->wheel, now_ms, due, RTE_MIN(max, (unsigned int)RTE_DIM(due)));
-	for (unsigned int i = 0; i < n; i++)
+	n = receive_answers(all);
+	fired = wheel_advance(&all->wheel, now_ms, due, RTE_MIN(max, (unsigned int)RTE_DIM(due)));
+	for (unsigned int i = 0; i < fired; i++)
 		fire(&all->relay[due[i]]);
+	n += fired;
 	if (unlikely(all->sweep < all->conf.max))
 		n += sweep(all);
 	return n;
@@ -725,6 +780,9 @@ unsigned int relays_turn(
 
 void relays_stats(const struct relays *r, struct relays_stats *out)
 {
+	struct places_stats places;
+
+	places_stats(r->places, &places);
 	*out = (struct relays_stats){
 		.pairs = __atomic_load_n(&r->stats.pairs, __ATOMIC_RELAXED),
 		.max = r->stats.max,
@@ -732,6 +790,8 @@ void relays_stats(const struct relays *r, struct relays_stats *out)
 		.redispatched = counter_read(&r->stats.redispatched),
 		.full = counter_read(&r->stats.full),
 		.monitored = counter_read(&r->stats.monitored),
+		.waiting = places.waiting,
+		.waited = places.waited,
 	};
 	for (unsigned int i = 0; i < RELAY_ENDS; i++)
 		out->end[i] = counter_read(&r->stats.end[i]);

@@ -4,12 +4,14 @@
  * says goes to the other (services of mode tcp). One `struct relays` a worker, which alone calls
  * it; see worker/local.h for when.
  *
- *   accepted --> [HEADER -->] CONNECTING --> OPEN --> over
- *                              |      ^
- *                              v      | a while later, perhaps another server
- *                              WAITING
+ *   accepted --> [HEADER -->] ASKING --> CONNECTING --> OPEN --> over
+ *                              ^             |
+ *                              |             v
+ *                              `--------- WAITING    a while later, perhaps another server
  *
  * HEADER: of a client that is trusted (struct service.trusted), until its PROXY header has come.
+ * ASKING: who serves it, and whether it has to wait for that, is asked of the workers whose matter
+ * that is (place.h). A pair that is over while it asks stays LEFT until its question is back.
  *
  * Data moves as mbufs, uncopied, as far as the receiver's queue has room; what has none stays with
  * the sender, whose window closes. A FIN is passed on when everything before it has been, and the
@@ -19,8 +21,8 @@
 #define L7_RELAY_H
 
 #include "base/counter.h"
+#include "l4/l4.h"
 #include "model/model.h"
-#include "sched/sched.h"
 #include "tcp/tcp.h"
 
 struct relays;
@@ -34,9 +36,10 @@ struct relays_conf {
 
 /* NULL with errno. */
 struct relays *relays_create(const struct relays_conf *conf);
-/* Before the first turn: the worker's scheduler, and its counters by slot. */
-void relays_use(struct relays *r, struct sched_worker *sched, struct traffic *service,
-	struct traffic *server, uint32_t now_ms);
+/* Those of all workers, in order, before any is used. 0 or -errno. */
+int relays_join(struct relays **all, unsigned int n);
+/* Before the first turn: what the worker picks servers with, and counts by. */
+void relays_use(struct relays *r, struct l4 *l4, uint32_t now_ms);
 /* Connections belong to their instance of TCP, which is destroyed first. */
 void relays_destroy(struct relays *r);
 uint64_t relays_bytes(uint32_t max);
@@ -72,6 +75,8 @@ struct relays_stats {
 	uint64_t redispatched; /* with another server */
 	uint64_t full;         /* clients refused for want of an entry */
 	uint64_t monitored;    /* connections from a service's monitor network */
+	uint32_t waiting;      /* for a place on a server, in queues of this worker */
+	uint64_t waited;       /* connections that have been in one */
 };
 /* Any core. */
 void relays_stats(const struct relays *r, struct relays_stats *out);

@@ -201,6 +201,10 @@ struct proxy_rules {
 	uint32_t half_closed_ms;       /* in place of all three, after one side has closed */
 	uint32_t retries;   /* connections to servers that may fail before the client's does */
 	uint32_t header_ms; /* for a PROXY header, of clients that it is wanted from */
+	uint32_t max_connections; /* at a time, over all workers; 0: as many as there are */
+	uint32_t queue_ms;        /* for a server to have room; 0: refused at once */
+	uint32_t queue_max;       /* clients that wait for the pool; 0: as many as there are */
+	uint32_t abort_on_close;  /* a client that closes its half while it waits has left */
 };
 
 struct service {

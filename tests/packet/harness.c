@@ -613,13 +613,18 @@ static void address_link(const struct harness *h, uint16_t nic, struct frame *f)
 		memcpy(f->eth_src, from->mac, 6);
 }
 
-void harness_send(struct harness *h, uint16_t nic, const struct frame *f)
+void harness_give(struct harness *h, uint16_t nic, const struct frame *f)
 {
 	struct frame g = *f;
 	uint8_t buf[FRAME_MAX];
 
 	address_link(h, nic, &g);
 	assert_true(harness_inject(h, nic, ANY_QUEUE, buf, frame_build(&g, buf)));
+}
+
+void harness_send(struct harness *h, uint16_t nic, const struct frame *f)
+{
+	harness_give(h, nic, f);
 	harness_step(h);
 }
 

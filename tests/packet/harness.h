@@ -120,6 +120,9 @@ bool harness_inject_mbuf(struct harness *h, uint16_t nic, uint16_t queue, struct
  * it at any queue and turns. */
 void harness_send(struct harness *h, uint16_t nic, const struct frame *f);
 
+/* The same without turning. */
+void harness_give(struct harness *h, uint16_t nic, const struct frame *f);
+
 /* The next frame the balancer sent, or NULL. Fails the test when the reader finds it malformed. f
  * may be NULL. The pointer is good until the next injection. */
 const struct captured *harness_next(struct harness *h, struct frame *f);

@@ -78,11 +78,12 @@ static int setup(void **state)
 	app.conf.max_segments = 256;
 	*s = (struct scene){ .relays = relays_create(&conf) };
 	assert_non_null(s->relays);
+	assert_int_equal(relays_join(&s->relays, 1), 0);
 	contexts[0] = s->relays;
 	s->h = harness_create(
 		&(struct harness_conf){ .file = "proxy_header.json", .workers = 1, .local = &app });
 	w = s->h->workers->worker[0];
-	relays_use(s->relays, w->l4.sched, w->l4.service, w->l4.server, w->now_ms);
+	relays_use(s->relays, &w->l4, w->now_ms);
 	s->used = true;
 	*state = s;
 	return 0;
