@@ -188,6 +188,8 @@ static void test_segments(void **state)
 		memset(rte_pktmbuf_append(tail, 500), 0x77, 500);
 		assert_int_equal(rte_pktmbuf_chain(m, tail), 0);
 		p.l3_len = 600;
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+		m->l3_len = 20;
 		push(lab.w[0], &p, "10.0.0.9");
 		net_flush(lab.w[0]);
 	}
@@ -196,6 +198,9 @@ static void test_segments(void **state)
 	assert_int_equal(m->pkt_len, 614);
 	assert_int_equal(m->nb_segs, 1);
 	assert_int_equal(mark_of(m), 3);
+	assert_true(m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM);
+	assert_int_equal(m->l2_len, 14);
+	assert_int_equal(m->l3_len, 20);
 	assert_int_equal(*rte_pktmbuf_mtod_offset(m, uint8_t *, 113), 0);
 	assert_int_equal(*rte_pktmbuf_mtod_offset(m, uint8_t *, 114), 0x77);
 	assert_int_equal(*rte_pktmbuf_mtod_offset(m, uint8_t *, 613), 0x77);

@@ -131,6 +131,9 @@ struct rte_mbuf *split_linear(
 	if (to) {
 		trim_front(m, l3);
 		cursor_read(&from, (uint8_t *)to, l3_len);
+		/* What the device is to do stays to be done. */
+		copy->ol_flags |= m->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK;
+		copy->tx_offload = m->tx_offload;
 		rte_pktmbuf_free(m);
 		return copy;
 	}
