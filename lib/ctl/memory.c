@@ -15,6 +15,7 @@
 /* Packet buffers of the control core, and what a buffer costs beside its room. */
 #define CONTROL_PACKETS 1024
 #define KERNEL_PACKETS  256 /* of an interface of the kernel's share */
+#define PAGE            UINT64_C(4096)
 #define PACKET_OVERHEAD (sizeof(struct rte_mbuf) + sizeof(struct rte_mempool_objhdr) + 64)
 
 static uint64_t packet_bytes(const struct config *c)
@@ -76,8 +77,9 @@ static uint64_t tcp_memory(const struct config *c)
 	struct tcp_conf conf;
 
 	config_tcp(c, &conf);
+	/* Without hugepages no packet lies across pages. */
 	return c->n_workers * (tcp_bytes(&conf) + relays_bytes(config_relays(c)) +
-				      c->limits.packets * packet_bytes(c));
+				      c->limits.packets * RTE_ALIGN_CEIL(packet_bytes(c), PAGE));
 }
 
 void config_memory(const struct config *c, struct memory_plan *out)
