@@ -105,6 +105,15 @@ static unsigned int count_tests(const struct run *r)
 	return n;
 }
 
+static void free_files(struct run *r)
+{
+	for (unsigned int i = 0; i < r->n_files; i++) {
+		if (r->script[i])
+			script_free(r->script[i]);
+		free(r->file[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct run r = { .only = "" };
@@ -126,15 +135,14 @@ int main(int argc, char **argv)
 	}
 	if (!good || count_tests(&r) == 0) {
 		fprintf(stderr, "%s: no cases\n", argv[0]);
+		free_files(&r);
 		return 2;
 	}
 	lab_init();
 	printf("1..%u\n", count_tests(&r));
-	for (unsigned int i = 0; i < r.n_files; i++) {
+	for (unsigned int i = 0; i < r.n_files; i++)
 		run_script(&r, i);
-		script_free(r.script[i]);
-		free(r.file[i]);
-	}
+	free_files(&r);
 	if (r.n_failed)
 		printf("# %u of %u failed\n", r.n_failed, r.n_tests);
 	return r.n_failed ? 1 : 0;
